@@ -1,0 +1,58 @@
+# make demo   see it work            make check  everything CI asks for, but the slow tests
+# make test   all tests              make fix    format, and mend what can be mended
+# make draw   write diagrams/        make bench  time it beside a hand-written loop
+#
+# Everything is set up by itself in .venv; nothing is installed elsewhere but system packages, and those only where allowed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= auto
+
+.PHONY: demo test check fix draw bench setup setup-dev setup-wire clean
+
+demo: $(VENV)/.installed
+	@$(BIN)/agentgraph demo
+
+test: setup-dev setup-wire
+	$(BIN)/python -m pytest -n $(JOBS)
+
+check: setup-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m diagrams --check
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire"
+
+fix: setup-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+draw: setup-dev
+	$(BIN)/python -m diagrams
+
+bench: setup-dev
+	$(BIN)/python -m benchmarks
+
+setup-dev: $(VENV)/.installed-dev
+setup-wire:
+	@sh tests/e2e/install_server.sh
+
+# `pip install -e` needs a pip that knows pyproject.toml well; the venv brings one.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "agentgraph needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Try: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "No virtual environment could be made; on Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	@echo "Installing agentgraph and litellm into $(VENV) (once; about a minute) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[litellm]"
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@echo "Installing what the tests need into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[all]" $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .tools

@@ -1,0 +1,122 @@
+"""agentgraph: the agent topology you can see, prove and run.
+
+Everything here is loaded when it is first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from agentgraph.agent_graph import AgentGraph as AgentGraph
+    from agentgraph.conversation.context import Context as Context, Phase as Phase
+    from agentgraph.conversation.message import Message as Message, ToolCall as ToolCall
+    from agentgraph.conversation.reply import Reply as Reply, call as call
+    from agentgraph.conversation.usage import Usage as Usage
+    from agentgraph.definition.agent import Agent as Agent
+    from agentgraph.definition.decision import Final as Final, Forward as Forward, Rewrite as Rewrite, ToolOutput as ToolOutput
+    from agentgraph.definition.group import AgentGroup as AgentGroup
+    from agentgraph.definition.handoff import Handoff as Handoff, handoff as handoff
+    from agentgraph.definition.model import Model as Model, ModelRequest as ModelRequest
+    from agentgraph.definition.tool import Tool as Tool, tool as tool
+    from agentgraph.definition.tool_context import ToolContext as ToolContext
+    from agentgraph.engine.trace import Trace as Trace, replay as replay
+    from agentgraph.errors import (
+        AgentGraphError as AgentGraphError,
+        Conflict as Conflict,
+        ContextError as ContextError,
+        DefinitionError as DefinitionError,
+        Finding as Finding,
+        IllegalEvent as IllegalEvent,
+        IllegalHandoff as IllegalHandoff,
+        LimitReached as LimitReached,
+        ModelError as ModelError,
+    )
+    from agentgraph.machine.machine import Machine as Machine
+    from agentgraph.runtime.agent_runner import AgentRunner as AgentRunner, Runner as Runner
+    from agentgraph.runtime.config import RunConfig as RunConfig
+    from agentgraph.runtime.models.keyword import KeywordModel as KeywordModel
+    from agentgraph.runtime.models.litellm import LiteLLMModel as LiteLLMModel
+    from agentgraph.runtime.models.replaying import ReplayModel as ReplayModel
+    from agentgraph.runtime.models.scripted import ScriptedModel as ScriptedModel
+    from agentgraph.runtime.observations import (
+        AgentCompleted as AgentCompleted,
+        AgentHandoff as AgentHandoff,
+        AgentThinking as AgentThinking,
+        ApprovalAsked as ApprovalAsked,
+        LLMCallComplete as LLMCallComplete,
+        Observation as Observation,
+        RunCompleted as RunCompleted,
+        RunStarted as RunStarted,
+        TextDelta as TextDelta,
+        ToolCompleted as ToolCompleted,
+        ToolStarted as ToolStarted,
+    )
+    from agentgraph.runtime.result import RunResult as RunResult, RunResultWithContext as RunResultWithContext
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "agent_graph": ("AgentGraph",),
+    "conversation.context": ("Context", "Phase"),
+    "conversation.message": ("Message", "ToolCall"),
+    "conversation.reply": ("Reply", "call"),
+    "conversation.usage": ("Usage",),
+    "definition.agent": ("Agent",),
+    "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput"),
+    "definition.group": ("AgentGroup",),
+    "definition.handoff": ("Handoff", "handoff"),
+    "definition.model": ("Model", "ModelRequest"),
+    "definition.tool": ("Tool", "tool"),
+    "definition.tool_context": ("ToolContext",),
+    "engine.trace": ("Trace", "replay"),
+    "errors": (
+        "AgentGraphError",
+        "Conflict",
+        "ContextError",
+        "DefinitionError",
+        "Finding",
+        "IllegalEvent",
+        "IllegalHandoff",
+        "LimitReached",
+        "ModelError",
+    ),
+    "machine.machine": ("Machine",),
+    "runtime.agent_runner": ("AgentRunner", "Runner"),
+    "runtime.config": ("RunConfig",),
+    "runtime.models.keyword": ("KeywordModel",),
+    "runtime.models.litellm": ("LiteLLMModel",),
+    "runtime.models.replaying": ("ReplayModel",),
+    "runtime.models.scripted": ("ScriptedModel",),
+    "runtime.observations": (
+        "AgentCompleted",
+        "AgentHandoff",
+        "AgentThinking",
+        "ApprovalAsked",
+        "LLMCallComplete",
+        "Observation",
+        "RunCompleted",
+        "RunStarted",
+        "TextDelta",
+        "ToolCompleted",
+        "ToolStarted",
+    ),
+    "runtime.result": ("RunResult", "RunResultWithContext"),
+}
+_WHERE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0605 - one list of names, above
+
+
+def __getattr__(name: str) -> Any:
+    module = _WHERE.get(name)
+    if module is None:
+        raise AttributeError(f"module 'agentgraph' has no attribute {name!r}")
+    value = getattr(import_module(f"agentgraph.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -1,0 +1,80 @@
+"""The command line. Exit codes: 0 fine, 1 findings, differences or a run that failed, 2 wrong use; errors are one line on stderr."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from agentgraph.errors import AgentGraphError
+
+FAILED, WRONG_USE = 1, 2
+
+app = typer.Typer(
+    help="The agent topology you can see, prove and run.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def root() -> None:
+    """Hold subcommands, even while there is one."""
+
+
+@app.command()
+def demo() -> None:
+    """Watch Triage hand a billing question to Billing, which calls a tool and answers. Offline: rules answer, not a model."""
+    from agentgraph.cli.demo import show
+
+    show()
+
+
+@app.command()
+def run(
+    target: Annotated[
+        str, typer.Argument(help="module:attribute or path/to/file.py:attribute; a graph, a runner, an agent or a group", metavar="TARGET")
+    ],
+    text: Annotated[str, typer.Argument(help="what the user says", metavar="TEXT")],
+    model: Annotated[str | None, typer.Option(help="a litellm model name, in place of the agents' own models", metavar="NAME")] = None,
+    context: Annotated[
+        Path | None, typer.Option(help="the conversation so far; read if it is there, and written with this turn", metavar="FILE")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+) -> None:
+    """Hold one turn of a conversation with TARGET."""
+    from agentgraph.cli.run import run_once
+
+    raise typer.Exit(run_once(target, text, model, context, as_json=json))
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """The entry point of `agentgraph`."""
+    try:
+        code = typer.main.get_command(app)(arguments, prog_name="agentgraph", standalone_mode=False)
+    except AgentGraphError as error:
+        _quit(str(error), WRONG_USE)
+    except (KeyboardInterrupt, typer.Abort):
+        _quit("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
+        sys.exit(0)
+    except Exception as error:
+        explain = getattr(error, "format_message", None)  # how the command line parser says that it was used wrongly
+        if explain is None:
+            raise
+        _quit(f"{explain()} (see agentgraph --help)", WRONG_USE)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _quit(message: str, code: int) -> None:
+    print("agentgraph: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

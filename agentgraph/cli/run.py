@@ -1,0 +1,56 @@
+"""`agentgraph run`: one turn, from a shell."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.cli.narration import narrate
+from agentgraph.cli.target import runner_at
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.text import as_json as to_json
+from agentgraph.errors import ContextError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from agentgraph.runtime.result import RunResult
+
+
+def run_once(target: str, text: str, model: str | None, file: Path | None, *, as_json: bool) -> int:
+    """Hold one turn; the answer goes to stdout, what happened on the way to stderr. The exit code."""
+    runner = runner_at(target)
+    context = Context.from_json(_read(file)) if file is not None and file.exists() else None
+    config = runner.config.replace(model=model) if model is not None else None
+    if not as_json:
+        narrate(runner, sys.stderr)
+    result = runner.run(text, context=context, config=config)
+    if file is not None:
+        file.write_text(result.context.to_json() + "\n", encoding="ascii")
+    if as_json:
+        print(json.dumps(_as_data(result), ensure_ascii=False))
+    elif result.error is None:
+        print(result.output if isinstance(result.output, str) else json.dumps(to_json(result.output), ensure_ascii=False))
+    if result.error is not None:
+        print("agentgraph: " + " ".join(str(result.error).split()), file=sys.stderr)
+    return 1 if result.error is not None else 0
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ContextError(f"{file} cannot be read: {wrong}") from wrong
+
+
+def _as_data(result: RunResult) -> dict[str, Any]:
+    usage = result.usage
+    return {
+        "output": to_json(result.output),
+        "stop_reason": result.stop_reason,
+        "error": str(result.error) if result.error is not None else None,
+        "path": list(result.path),
+        "usage": {"requests": usage.requests, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost": usage.cost},
+        "messages": [message.to_openai() for message in result.messages],
+    }

@@ -1,0 +1,228 @@
+"""Context: one immutable snapshot of a conversation.
+
+It holds everything that the next step depends on and nothing else, as values that JSON can hold: who holds the
+conversation, what was said, the user's shared data, what is pending. It never changed, it is only followed by another.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
+
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, Json, freeze
+from agentgraph.conversation.history import NOTHING_SAID, History
+from agentgraph.conversation.message import Message, ToolCall
+from agentgraph.conversation.usage import NO_USAGE, Usage
+from agentgraph.errors import ContextError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+NO_FACTS: frozenset[str] = frozenset()
+
+
+class Phase(StrEnum):
+    """Where a turn stands. The turn machine in `engine/turn.py` moves between these."""
+
+    WAITING = "waiting"
+    THINKING = "thinking"
+    ACTING = "acting"
+
+
+class Returned(Struct, frozen=True, omit_defaults=True):
+    """What came back for one call, before it is committed."""
+
+    value: Json = None
+    error: str | None = None
+    failed: bool = False
+    """Whether the tool itself failed; a handler may have made a value of its error since."""
+    updates: FrozenDict = EMPTY
+    facts: frozenset[str] = NO_FACTS
+    usage: Usage = NO_USAGE
+
+
+class Pending(Struct, frozen=True, omit_defaults=True):
+    """A call of the reply in hand.
+
+    held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
+    runs it. returned: it came back. handling: handlers look at what came back. handled: they have. done: in the history.
+    """
+
+    call: ToolCall
+    state: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
+    approved: bool = False
+    returned: Returned | None = None
+
+
+class Settings(Struct, frozen=True, omit_defaults=True):
+    """What one run may use and how it goes about it. Kept in the context, so that resuming cannot reset it."""
+
+    max_turns: int = 10
+    """Model calls."""
+    parallel: bool = True
+    """Whether the calls of one reply may run at the same time."""
+    handled: bool = False
+    """Whether a run-scoped handler sees every output."""
+    tool_output: int = 100_000
+    """Characters of one tool's output that are kept for the model; the trace has all of it."""
+
+
+class Progress(Struct, frozen=True, omit_defaults=True):
+    """The run that is under way: its settings, what it has used, and the calls of the reply in hand."""
+
+    settings: Settings = Settings()
+    model_calls: int = 0
+    tool_calls: int = 0
+    handoffs: int = 0
+    calls: tuple[Pending, ...] = ()
+    at: int = 0
+    """The call whose turn it is to be committed."""
+    retries: int = 0
+    note: str | None = None
+    """Said to the model once, after an answer that could not be used. Never part of the history."""
+
+
+class Handed(Struct, frozen=True, omit_defaults=True):
+    """The handoff by which the present agent came to hold the conversation."""
+
+    source: str
+    target: str
+    tool: str
+    at: int
+    """How many messages there were when it took over."""
+    reason: str | None = None
+    payload: FrozenDict | None = None
+
+
+class Destination(Protocol):
+    """What a context must know of a graph to move into it."""
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this topology from another."""
+        ...
+
+    def offered(self, agent: str) -> frozenset[str] | None:
+        """The names of the tools and handoffs of `agent`; None when there is no such agent."""
+        ...
+
+
+class Context(Struct, frozen=True, omit_defaults=True):
+    """One snapshot of a conversation. `Context(data={"name": "Ada"})` starts one.
+
+    >>> Context(data={"name": "Ada"}).with_data(plan="pro").data
+    {'name': 'Ada', 'plan': 'pro'}
+    """
+
+    agent: str | None = None
+    """Who holds the conversation; None before anybody has."""
+    messages: History = NOTHING_SAID
+    data: FrozenDict = EMPTY
+    facts: frozenset[str] = NO_FACTS
+    turn: int = 0
+    """How many times the user has spoken."""
+    usage: Usage = NO_USAGE
+    fingerprint: str | None = None
+    """Of the topology this context was last stepped in; None for a new or foreign one."""
+    handed: Handed | None = None
+    progress: Progress | None = None
+    """None while the conversation waits for the user."""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            agent: str | None = ...,
+            messages: Iterable[Message | dict[str, Any]] = ...,
+            data: Mapping[str, Any] = ...,
+            facts: Iterable[str] = ...,
+            turn: int = ...,
+            usage: Usage = ...,
+            fingerprint: str | None = ...,
+            handed: Handed | None = ...,
+            progress: Progress | None = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        if type(self.messages) is not History:
+            force_setattr(self, "messages", History(map(_message, self.messages)))
+        if type(self.data) is not FrozenDict:
+            force_setattr(self, "data", _data(self.data))
+        if type(self.facts) is not frozenset:
+            force_setattr(self, "facts", frozenset(self.facts))
+
+    @property
+    def phase(self) -> Phase:
+        """Whether the conversation waits for the user, a model or tools."""
+        if self.progress is None:
+            return Phase.WAITING
+        return Phase.ACTING if self.progress.calls else Phase.THINKING
+
+    @property
+    def pending(self) -> tuple[ToolCall, ...]:
+        """The calls in the history that are not answered yet."""
+        return tuple(p.call for p in self.progress.calls if p.state != "done") if self.progress else ()
+
+    @property
+    def payload(self) -> FrozenDict | None:
+        """What the agent that handed over filled in, if that handoff asks for a payload."""
+        return self.handed.payload if self.handed else None
+
+    def replace(self, **changes: Any) -> Self:
+        """A copy with some fields changed, each checked as if it were new."""
+        unknown = changes.keys() - set(self.__struct_fields__)
+        if unknown:
+            raise ContextError(f"a context has no {', '.join(sorted(unknown))}; it has {', '.join(self.__struct_fields__)}", changes)
+        return replace(self, **changes)
+
+    def with_data(self, **changes: Any) -> Self:
+        """A copy with some of the shared data changed.
+
+        Raises:
+            ContextError: for a value that JSON cannot hold.
+        """
+        return replace(self, data=_data({**self.data, **changes}))
+
+    def to_json(self) -> str:
+        """This context as JSON text: ASCII only, no NaN, nothing of it is ever executed on the way back."""
+        from agentgraph.conversation.context_json import dump  # here, since it reads this type
+
+        return dump(self)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Context:
+        """The context that `to_json` wrote.
+
+        Raises:
+            ContextError: truncated or foreign text, an unknown version; `given` keeps the text.
+        """
+        from agentgraph.conversation.context_json import load
+
+        return load(text)
+
+    def migrate(self, graph: Destination, rename: Mapping[str, str] | None = None) -> Context:
+        """This context, made to fit `graph`: agents renamed, and pending calls that went away marked as gone.
+
+        Raises:
+            ContextError: when the agent that holds the conversation is neither in `graph` nor renamed to one that is.
+        """
+        from agentgraph.conversation.migrate import migrated
+
+        return migrated(self, graph, rename or {})
+
+
+def _message(given: Any) -> Message:
+    if isinstance(given, Message):
+        return given
+    if isinstance(given, dict):
+        return Message.from_openai(given)
+    raise ContextError(f"messages holds a {type(given).__name__}; give Message values or chat-completions dictionaries", given)
+
+
+def _data(given: Any) -> FrozenDict:
+    if not isinstance(given, dict):
+        raise ContextError(f"data is a {type(given).__name__}; give a dict of JSON values", given)
+    return freeze(given)  # type: ignore[no-any-return]

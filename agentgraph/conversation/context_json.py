@@ -1,0 +1,67 @@
+"""Context <-> JSON text. Strict both ways: ASCII, no NaN, no types but JSON's, a version, and a reason for every refusal."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+import msgspec
+
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.frozen import FrozenDict, FrozenList, freeze
+from agentgraph.conversation.history import History
+from agentgraph.conversation.message import Message
+from agentgraph.errors import ContextError
+
+VERSION = 1
+_KEY = "agentgraph_context"
+
+
+def dump(context: Context) -> str:
+    """`context` as one line of JSON."""
+    return json.dumps({_KEY: VERSION, **_plain(context)}, allow_nan=False, separators=(",", ":"))
+
+
+def load(text: str | bytes) -> Context:
+    """The context that `dump` wrote."""
+    try:
+        given = json.loads(text, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as wrong:
+        raise ContextError(f"this is not a stored context: {wrong} ({len(text)} characters, truncated?)", text) from wrong
+    if not isinstance(given, dict) or _KEY not in given:
+        raise ContextError(f'this is not a stored context: an object with "{_KEY}" is expected', text)
+    version = given.pop(_KEY)
+    if version != VERSION:
+        raise ContextError(
+            f"this context has version {version!r}; this library reads {VERSION}: upgrade it, or store contexts of one version", text
+        )
+    unknown = given.keys() - set(Context.__struct_fields__)
+    if unknown:
+        raise ContextError(f"this context has unknown fields {', '.join(sorted(unknown))}; was it written by another version?", text)
+    try:
+        return msgspec.convert(given, Context, dec_hook=_decoded)
+    except (msgspec.ValidationError, ContextError, RecursionError) as wrong:
+        raise ContextError(f"this stored context is damaged: {wrong}", text) from wrong
+
+
+def _plain(context: Context) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(context, enc_hook=_encoded, order="sorted")
+    return plain
+
+
+def _encoded(value: Any) -> Any:
+    if isinstance(value, History):
+        return list(value)
+    raise NotImplementedError(type(value))
+
+
+def _decoded(kind: type, value: Any) -> Any:
+    if kind is History:
+        return History(msgspec.convert(value, list[Message], dec_hook=_decoded))
+    if kind in (FrozenDict, FrozenList):
+        return freeze(value)
+    raise NotImplementedError(kind)
+
+
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")

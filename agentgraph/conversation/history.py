@@ -1,0 +1,117 @@
+"""The messages of a conversation: a sequence that only grows, and whose past is shared by all that follow from it.
+
+A tuple would be copied whole for each message added. Here messages lie in blocks of 64; adding one copies at most the
+last block, so a turn costs the same after ten thousand messages as after ten, and two conversations that fork from one
+share what they have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.message import Message
+
+_BLOCK = 64
+_NO_IDS: frozenset[str] = frozenset()
+
+
+class History(Sequence["Message"]):
+    """An immutable sequence of messages. It equals any sequence that holds equal messages."""
+
+    __slots__ = ("_blocks", "_ids", "_tail", "_tail_ids")
+
+    _blocks: tuple[tuple[Message, ...], ...]
+    _tail: tuple[Message, ...]
+    _ids: tuple[frozenset[str], ...]  # call ids in the blocks, in sets of doubling size: few sets, rarely merged
+    _tail_ids: frozenset[str]
+
+    def __init__(self, messages: Iterable[Message] = ()) -> None:
+        every = tuple(messages)
+        cut = len(every) - len(every) % _BLOCK
+        self._blocks = tuple(every[i : i + _BLOCK] for i in range(0, cut, _BLOCK))
+        self._tail = every[cut:]
+        self._ids = (_call_ids(every[:cut]),) if cut else ()
+        self._tail_ids = _call_ids(self._tail)
+
+    def add(self, *messages: Message) -> History:
+        """This history and then `messages`. O(messages), whatever the length of this history (amortised)."""
+        new = object.__new__(History)
+        blocks, tail, ids, tail_ids = self._blocks, self._tail + messages, self._ids, self._tail_ids
+        for message in messages:
+            if message.tool_calls:
+                tail_ids |= {call.id for call in message.tool_calls}
+        while len(tail) >= _BLOCK:
+            block, tail = tail[:_BLOCK], tail[_BLOCK:]
+            blocks += (block,)
+            ids, tail_ids = _merged(ids, _call_ids(block)), _call_ids(tail)
+        new._blocks, new._tail, new._ids, new._tail_ids = blocks, tail, ids, tail_ids
+        return new
+
+    def has_call(self, call_id: str) -> bool:
+        """Whether a call with this id was ever made. O(log n)."""
+        return call_id in self._tail_ids or any(call_id in ids for ids in self._ids)
+
+    @property
+    def has_calls(self) -> bool:
+        """Whether any tool was ever called."""
+        return bool(self._tail_ids) or any(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._blocks) * _BLOCK + len(self._tail)
+
+    @overload
+    def __getitem__(self, index: int) -> Message: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Message, ...]: ...
+    def __getitem__(self, index: int | slice) -> Message | tuple[Message, ...]:
+        if isinstance(index, slice):
+            start, stop, stride = index.indices(len(self))
+            return tuple(self[i] for i in range(start, stop, stride))
+        at = index if index >= 0 else index + len(self)
+        block, place = divmod(at, _BLOCK)
+        if 0 <= block < len(self._blocks):
+            return self._blocks[block][place]
+        if block == len(self._blocks) and place < len(self._tail):
+            return self._tail[place]
+        raise IndexError(f"message {index} of {len(self)}")
+
+    def __iter__(self) -> Iterator[Message]:
+        return chain(chain.from_iterable(self._blocks), self._tail)
+
+    def __reversed__(self) -> Iterator[Message]:
+        return chain(reversed(self._tail), chain.from_iterable(map(reversed, reversed(self._blocks))))
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, History):
+            return self._tail == other._tail and self._blocks == other._blocks
+        if isinstance(other, list | tuple):
+            return len(self) == len(other) and all(a == b for a, b in zip(self, other, strict=True))
+        return NotImplemented
+
+    def __hash__(self) -> int:
+        return hash((len(self), self._tail))
+
+    def __add__(self, other: Iterable[Message]) -> History:
+        return self.add(*other)
+
+    def __repr__(self) -> str:
+        return f"History({list(self)!r})"
+
+    def __reduce__(self) -> tuple[type[History], tuple[tuple[Message, ...]]]:
+        return (History, (tuple(self),))
+
+
+def _call_ids(messages: Iterable[Message]) -> frozenset[str]:
+    return frozenset(call.id for message in messages if message.tool_calls for call in message.tool_calls) or _NO_IDS
+
+
+def _merged(ids: tuple[frozenset[str], ...], new: frozenset[str]) -> tuple[frozenset[str], ...]:
+    while ids and len(ids[-1]) <= len(new):
+        new, ids = new | ids[-1], ids[:-1]
+    return (*ids, new)
+
+
+NOTHING_SAID = History()

@@ -1,0 +1,181 @@
+"""Messages and tool calls, and their bijection with the chat-completions format."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import force_setattr, replace
+
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, freeze, thaw
+from agentgraph.errors import ContextError
+
+Role = Literal["system", "user", "assistant", "tool"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    Content = str | FrozenList | None
+else:
+    Content = Any  # checked by `Message` itself: msgspec has no union of text and a type of our own
+
+_ROLES = frozenset({"system", "user", "assistant", "tool"})
+
+
+class ToolCall(Struct, frozen=True, omit_defaults=True):
+    """One call that a model asked for.
+
+    `arguments` may be given as a dict or as the JSON text a provider sent. Text that is not a JSON object leaves
+    `arguments` empty and is kept in `text`, with the reason in `malformed`.
+
+    >>> ToolCall("c1", "check_balance", '{"account_id": "ACC-17"}').arguments["account_id"]
+    'ACC-17'
+    >>> ToolCall("c1", "check_balance", '{"account_id": ').malformed
+    'Expecting value: line 1 column 16 (char 15)'
+    """
+
+    id: str
+    name: str
+    arguments: FrozenDict = EMPTY
+    text: str | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(self, id: str, name: str, arguments: Mapping[str, Any] | str = ..., text: str | None = ...) -> None: ...  # noqa: A002
+
+    def __post_init__(self) -> None:
+        given: Any = self.arguments
+        if type(given) is FrozenDict:
+            return
+        if isinstance(given, str):
+            value, wrong = _parsed(given)
+            force_setattr(self, "arguments", FrozenDict() if wrong else freeze(value, "arguments"))
+            if wrong or self.json != given:
+                force_setattr(self, "text", given)
+        elif isinstance(given, dict):
+            force_setattr(self, "arguments", freeze(given, "arguments"))
+        else:
+            message = f"the arguments of {self.name!r} are a {type(given).__name__}; give a dict or JSON text"
+            raise ContextError(message, given)
+
+    @property
+    def json(self) -> str:
+        """The arguments as JSON text: as they came, or as we write them."""
+        return self.text if self.text is not None else json.dumps(self.arguments)
+
+    @property
+    def malformed(self) -> str | None:
+        """Why the text that came is not a JSON object, or None."""
+        return None if self.text is None else _parsed(self.text)[1]
+
+
+def _parsed(text: str) -> tuple[dict[str, Any], str | None]:
+    try:
+        value = json.loads(text, parse_constant=_not_json)
+        if isinstance(value, dict):
+            freeze(value, "arguments")
+            return value, None
+    except (ValueError, ContextError) as wrong:
+        return {}, str(wrong)
+    except RecursionError:
+        return {}, "nested too deeply"
+    return {}, f"a JSON object is expected, not {type(value).__name__}"
+
+
+def _not_json(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+class Message(Struct, frozen=True, omit_defaults=True):
+    """One message of a conversation.
+
+    `agent` is who spoke (assistant), or, on the answer to a handoff, who holds the conversation from then on.
+    `source` is the imported chat-completions dictionary where the other fields cannot say all of it.
+    """
+
+    role: Role
+    content: Content = None
+    agent: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+    source: FrozenDict | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            role: Role,
+            content: str | Sequence[Any] | None = ...,
+            agent: str | None = ...,
+            tool_calls: Iterable[ToolCall] = ...,
+            tool_call_id: str | None = ...,
+            source: FrozenDict | None = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        if self.role not in _ROLES:
+            raise ContextError(f"a message has the role {self.role!r}; use system, user, assistant or tool", self.role)
+        if type(self.tool_calls) is not tuple:
+            force_setattr(self, "tool_calls", tuple(self.tool_calls))
+        content = self.content
+        if content is not None and type(content) is not str and type(content) is not FrozenList:
+            if not isinstance(content, str | list):
+                raise ContextError(f"a message's content is text or a list of parts, not {type(content).__name__}", content)
+            force_setattr(self, "content", freeze(content, "content"))
+
+    @property
+    def text(self) -> str:
+        """What was said, without the parts that are not text.
+
+        >>> Message("user", [{"type": "text", "text": "Look:"}, {"type": "image_url", "image_url": {}}]).text
+        'Look:'
+        """
+        if isinstance(self.content, list):
+            return "\n".join(part["text"] for part in self.content if isinstance(part, dict) and isinstance(part.get("text"), str))
+        return self.content or ""
+
+    @classmethod
+    def from_openai(cls, given: dict[str, Any]) -> Message:
+        """The message that a chat-completions dictionary says. `to_openai` gives an equal dictionary back.
+
+        Raises:
+            ContextError: for an unknown role, or content that is neither text, parts nor null.
+        """
+        role: Any = given.get("role")
+        calls = given.get("tool_calls") or ()
+        message = cls(
+            role=role,
+            content=given.get("content"),
+            agent=given.get("name") if role != "tool" else None,
+            tool_calls=tuple(map(_call_from_openai, calls)),
+            tool_call_id=given.get("tool_call_id"),
+        )
+        return message if message.to_openai() == given else replace(message, source=freeze(given, "message"))
+
+    def to_openai(self) -> dict[str, Any]:
+        """This message as a chat-completions dictionary: a fresh, plain one."""
+        if self.source is not None:
+            return dict(thaw(self.source))
+        said: dict[str, Any] = {"role": self.role, "content": thaw(self.content)}
+        if self.agent is not None and self.role != "tool":
+            said["name"] = self.agent
+        if self.tool_calls:
+            said["tool_calls"] = [
+                {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.json}} for call in self.tool_calls
+            ]
+        if self.tool_call_id is not None:
+            said["tool_call_id"] = self.tool_call_id
+        return said
+
+
+def _call_from_openai(given: Any) -> ToolCall:
+    function = given.get("function") if isinstance(given, dict) else None
+    if not isinstance(function, dict):
+        raise ContextError(f"a tool call is {given!r:.80}; expected a dictionary with 'id' and 'function'", given)
+    name, call_id = function.get("name"), given.get("id")
+    arguments = function.get("arguments")
+    return ToolCall(
+        call_id if isinstance(call_id, str) else "",
+        name if isinstance(name, str) else "",
+        "{}" if arguments is None else arguments,
+    )

@@ -1,0 +1,47 @@
+"""What a model answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import force_setattr
+
+from agentgraph.conversation.message import ToolCall
+from agentgraph.conversation.usage import NO_USAGE, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Reply(Struct, frozen=True, omit_defaults=True):
+    """One answer of a model: text, tool calls, or both; and what it used."""
+
+    text: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    usage: Usage = NO_USAGE
+    finish_reason: str | None = None
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            text: str | None = ...,
+            tool_calls: ToolCall | Iterable[ToolCall] = ...,
+            usage: Usage = ...,
+            finish_reason: str | None = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        calls: Any = self.tool_calls
+        if type(calls) is not tuple:
+            force_setattr(self, "tool_calls", (calls,) if isinstance(calls, ToolCall) else tuple(calls))
+
+
+def call(tool: str, /, **arguments: Any) -> ToolCall:
+    """A call of `tool`. The engine gives it an id.
+
+    >>> call("check_balance", account_id="ACC-17")
+    ToolCall(id='', name='check_balance', arguments={'account_id': 'ACC-17'}, text=None)
+    """
+    return ToolCall("", tool, arguments)

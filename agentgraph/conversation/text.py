@@ -1,0 +1,45 @@
+"""A tool's value as JSON, and as the text that a model reads."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from agentgraph.conversation.frozen import FrozenDict, FrozenList, Json, freeze
+from agentgraph.errors import ContextError
+
+NO_OUTPUT = "(no output)"
+
+
+def as_json(value: Any) -> Json:
+    """What JSON can hold of `value`: as it is where it can be, dumped by pydantic where not, else its `str`.
+
+    >>> import datetime
+    >>> as_json({"due": datetime.date(2026, 1, 31)})
+    {'due': '2026-01-31'}
+    """
+    if value is None or type(value) in (str, FrozenDict, FrozenList):
+        return value
+    try:
+        return freeze(value, "output")
+    except (ContextError, RecursionError):
+        from pydantic_core import to_jsonable_python
+
+        try:
+            return freeze(to_jsonable_python(value, fallback=str, inf_nan_mode="strings"), "output")
+        except (ContextError, RecursionError, ValueError):
+            return str(value)
+
+
+def as_text(value: Json, limit: int) -> str:
+    """`value` for a model: never empty, at most `limit` characters and then a mark that says how much was cut.
+
+    >>> as_text({"balance": "1250.00"}, 100)
+    '{"balance": "1250.00"}'
+    >>> as_text("x" * 50, 10)
+    'xxxxxxxxxx [cut: 10 of 50 characters shown]'
+    """
+    text = value if isinstance(value, str) else NO_OUTPUT if value is None else json.dumps(value, ensure_ascii=False)
+    if not text.strip():
+        return NO_OUTPUT
+    return text if len(text) <= limit else f"{text[:limit]} [cut: {limit:,} of {len(text):,} characters shown]"

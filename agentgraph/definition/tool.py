@@ -1,0 +1,163 @@
+"""Tools: what an agent can do, as a value. `@tool` reads name, description and arguments off a function."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, overload
+
+from agentgraph.conversation.frozen import FrozenDict
+from agentgraph.definition.naming import checked_tool_name
+from agentgraph.definition.shape import Shape, shape_of, signature_of
+from agentgraph.definition.tool_context import ToolContext
+from agentgraph.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from agentgraph.definition.agent import Agent
+    from agentgraph.definition.group import AgentGroup
+
+_NO_ARGUMENTS = Shape(
+    "arguments", FrozenDict({"type": "object", "properties": FrozenDict(), "additionalProperties": False}), lambda arguments: arguments
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tool:
+    """A named action with a JSON Schema for its arguments. Make one with `@tool`, or `agent.as_tool()`.
+
+    `sets` names the facts that are true once the tool has succeeded; `requires` those that must be true before it may run.
+    """
+
+    name: str
+    description: str = ""
+    arguments: Shape = _NO_ARGUMENTS
+    function: Callable[..., Any] | None = None
+    """None for a tool that was loaded from a topology file: it can be drawn and checked, not run."""
+    timeout: float | None = None
+    """Seconds that one attempt may take."""
+    retries: int = 0
+    final: bool = False
+    needs_approval: bool = False
+    sets: frozenset[str] = frozenset()
+    requires: frozenset[str] = frozenset()
+    is_async: bool = False
+    context_parameter: str | None = None
+    agent: Agent | AgentGroup | None = None
+    """Who answers, when the tool is an agent."""
+    max_turns: int = 3
+    output_extractor: Callable[[Any], Any] | None = None
+    spec: FrozenDict = field(init=False, repr=False, compare=False)
+    """What a provider is told of this tool."""
+
+    def __post_init__(self) -> None:
+        checked_tool_name(self.name, "a tool")
+        if self.timeout is not None and not self.timeout > 0:
+            raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
+        if self.retries < 0:
+            raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
+        object.__setattr__(self, "sets", facts(self.sets, f"tool {self.name!r}: sets"))
+        object.__setattr__(self, "requires", facts(self.requires, f"tool {self.name!r}: requires"))
+        object.__setattr__(self, "spec", tool_spec(self.name, self.description, self.arguments.schema))
+
+    @property
+    def parameters(self) -> FrozenDict:
+        """The JSON Schema of the arguments."""
+        return self.arguments.schema
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function itself, as if it had not been decorated."""
+        if self.function is None:
+            raise DefinitionError(f"tool {self.name!r} has no code here: it was loaded from a topology file, or is an agent")
+        return self.function(*args, **kwargs)
+
+    def replace(self, **changes: Any) -> Tool:
+        """A changed copy."""
+        return replace(self, **changes)
+
+
+def tool_spec(name: str, description: str, parameters: FrozenDict) -> FrozenDict:
+    """A tool in the chat-completions format."""
+    function = FrozenDict({"name": name, "description": description, "parameters": parameters})
+    return FrozenDict({"type": "function", "function": function})
+
+
+def facts(given: Any, what: str) -> frozenset[str]:
+    """One fact or several, as a set."""
+    if type(given) is frozenset:
+        return given
+    names = frozenset([given] if isinstance(given, str) else given or ())
+    wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
+    if wrong:
+        raise DefinitionError(f"{what} names the fact {wrong[0]!r}; a fact is a name such as 'verified'")
+    return names
+
+
+@overload
+def tool(function: Callable[..., Any], /) -> Tool: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    timeout: float | None = None,
+    retries: int = 0,
+    final: bool = False,
+    needs_approval: bool = False,
+    sets: str | Iterable[str] = (),
+    requires: str | Iterable[str] = (),
+) -> Callable[[Callable[..., Any]], Tool]: ...
+def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
+    """Make a `Tool` of a function: its name, docstring and annotations are what the model is told.
+
+    Options: name, description, parameters (a JSON Schema instead of the signature), timeout (seconds), retries, final
+    (its output ends the run), needs_approval, sets and requires (facts).
+
+    >>> @tool
+    ... def check_balance(account_id: str, ctx: ToolContext) -> str:
+    ...     '''Current balance of an account.
+    ...
+    ...     Args:
+    ...         account_id: Account number, such as "ACC-17".
+    ...     '''
+    ...     return "1250.00"
+    >>> check_balance.parameters["properties"]["account_id"]
+    {'description': 'Account number, such as "ACC-17".', 'type': 'string'}
+
+    Raises:
+        DefinitionError: for a name no provider accepts, or a parameter without an annotation JSON can express.
+    """
+    return _made(function, **options) if function is not None else lambda f: _made(f, **options)
+
+
+def _made(
+    function: Callable[..., Any],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    **options: Any,
+) -> Tool:
+    if isinstance(function, Tool):
+        message = f"tool {function.name!r} is a tool already; use {function.name}.replace(...) to change it"
+        raise DefinitionError(message)
+    if not callable(function):
+        raise DefinitionError(f"a tool is made of a function, not of {function!r}")
+    from docstring_parser import parse
+
+    own_name = name if name is not None else getattr(function, "__name__", type(function).__name__)
+    said = parse(inspect.getdoc(function) or "")
+    described = {p.arg_name: " ".join((p.description or "").split()) for p in said.params}
+    signature = signature_of(function, described, ToolContext)
+    text = "\n".join(part for part in (said.short_description, said.long_description) if part)
+    call = function if inspect.isroutine(function) else type(function).__call__
+    return Tool(
+        name=checked_tool_name(own_name, f"the tool made of {getattr(function, '__qualname__', function)!s}"),
+        description=description if description is not None else text,
+        arguments=signature.arguments if parameters is None else shape_of(parameters, f"parameters of tool {own_name!r}"),
+        function=function,
+        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call),
+        context_parameter=signature.context_parameter,
+        **options,
+    )

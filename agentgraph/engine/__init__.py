@@ -1,0 +1,31 @@
+"""The pure core: `step` follows a context by an event, `due` says what the outside still owes."""
+
+from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.engine.trace import Trace, replay
+from agentgraph.engine.turn import TURN, Step, due, step
+from agentgraph.engine.view import provider_view, request_for
+
+__all__ = [
+    "TURN",
+    "Approved",
+    "AskApproval",
+    "CallModel",
+    "Effect",
+    "Event",
+    "Finish",
+    "HandleOutput",
+    "ModelFailed",
+    "ModelReplied",
+    "OutputHandled",
+    "RunTool",
+    "Step",
+    "ToolReturned",
+    "Trace",
+    "UserSaid",
+    "due",
+    "provider_view",
+    "replay",
+    "request_for",
+    "step",
+]

@@ -1,0 +1,48 @@
+"""Reading a text that is to end a turn: is it one, may it end here, does it have the shape that is asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from agentgraph.definition.shape import Mismatch
+
+if TYPE_CHECKING:
+    from agentgraph.definition.agent import Agent
+
+_FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+
+
+class Answer(NamedTuple):
+    """An output the turn can end with."""
+
+    value: Any
+
+
+class Unusable(NamedTuple):
+    """Why a reply cannot end the turn, for people, and what to tell the model so that the next one can."""
+
+    why: str
+    note: str
+
+
+def read_answer(agent: Agent, text: str | None) -> Answer | Unusable:
+    """The output that `text` gives: the text itself, or a value of the agent's output type."""
+    if text is None or not text.strip():
+        return Unusable("gave neither text nor a tool call", "Your last reply was empty. Answer the user, or call a tool.")
+    if not agent.may_finish:
+        return Unusable(
+            "answered although a turn may not end there (may_finish=False)", "Do not answer the user yourself: call a tool or hand over."
+        )
+    if agent.output is None:
+        return Answer(text)
+    fenced = _FENCED.match(text)
+    try:
+        return Answer(agent.output.check(json.loads(fenced.group(1) if fenced else text)))
+    except (ValueError, RecursionError, Mismatch) as wrong:
+        why = f"gave an answer that is not a {agent.output.name} ({wrong})"
+        return Unusable(
+            why,
+            f"Your last reply was: {text[:2000]}\nIt does not fit: {wrong}\nReply with JSON alone that fits: {json.dumps(agent.output.schema)}",
+        )

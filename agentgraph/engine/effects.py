@@ -1,0 +1,52 @@
+"""Effects: what the outside is asked to do. All but `Finish` can be read off a context again: see `due`."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from msgspec import Struct
+
+from agentgraph.conversation.context import Returned
+from agentgraph.conversation.message import ToolCall
+from agentgraph.errors import AgentGraphError
+
+StopReason = Literal["completed", "final", "max_turns", "error", "approval"]
+
+
+class CallModel(Struct, frozen=True):
+    """Ask the model of `agent`. Answered by `ModelReplied` or `ModelFailed`."""
+
+    agent: str
+
+
+class RunTool(Struct, frozen=True):
+    """Run a tool of `agent`. Answered by `ToolReturned`."""
+
+    agent: str
+    call: ToolCall
+
+
+class HandleOutput(Struct, frozen=True):
+    """Show an output to the handlers. Answered by `OutputHandled`."""
+
+    agent: str
+    call: ToolCall
+    returned: Returned
+
+
+class AskApproval(Struct, frozen=True):
+    """Ask a person whether a call may run. Answered by `Approved`."""
+
+    agent: str
+    call: ToolCall
+
+
+class Finish(Struct, frozen=True):
+    """The run is over. Not awaited: nothing answers it."""
+
+    reason: StopReason
+    output: Any = None
+    error: AgentGraphError | None = None
+
+
+Effect = CallModel | RunTool | HandleOutput | AskApproval | Finish

@@ -1,0 +1,67 @@
+"""Events: what happened outside. Every one is a value, so a run can be kept, replayed and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+from agentgraph.conversation.context import NO_FACTS, Settings
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, Json
+from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.usage import NO_USAGE, Usage
+
+if TYPE_CHECKING:
+    Content = str | FrozenList
+else:
+    Content = Any
+
+
+class UserSaid(Struct, frozen=True, tag=True):
+    """The user spoke: a new turn, and a new run with these settings."""
+
+    content: Content
+    settings: Settings = Settings()
+
+
+class ModelReplied(Struct, frozen=True, tag=True):
+    """The model that was asked has answered."""
+
+    reply: Reply
+
+
+class ModelFailed(Struct, frozen=True, tag=True):
+    """The model that was asked will not answer: all attempts failed."""
+
+    error: str
+
+
+class ToolReturned(Struct, frozen=True, tag=True):
+    """A tool call came back, with a value or an error, and what it changed."""
+
+    call_id: str
+    value: Json = None
+    error: str | None = None
+    updates: FrozenDict = EMPTY
+    facts: frozenset[str] = NO_FACTS
+    """Set inside: by the tools of an agent that is used as a tool."""
+    usage: Usage = NO_USAGE
+
+
+class OutputHandled(Struct, frozen=True, tag=True):
+    """The handlers have looked at an output and decided."""
+
+    call_id: str
+    decision: Literal["forward", "rewrite", "final"] = "forward"
+    value: Json = None
+
+
+class Approved(Struct, frozen=True, tag=True):
+    """A person has allowed a call, or not."""
+
+    call_id: str
+    approved: bool = True
+    reason: str = ""
+
+
+Event = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved

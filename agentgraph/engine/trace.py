@@ -1,0 +1,70 @@
+"""Trace: a run as a value, its (event, context) pairs; and replaying it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, overload
+
+from agentgraph.engine.turn import step
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.context import Context
+    from agentgraph.engine.events import Event
+    from agentgraph.machine.machine import Machine
+
+Pair = tuple["Event", "Context"]
+
+
+class Trace(Sequence["tuple[Event, Context]"]):
+    """What happened in a run, in order, and the snapshot after each; `start` is the snapshot before the first.
+
+    `children` are the traces of agents that were used as tools, by call id.
+    """
+
+    __slots__ = ("_pairs", "children", "start")
+
+    def __init__(self, start: Context, pairs: Iterable[Pair] = (), children: dict[str, Trace] | None = None) -> None:
+        self.start = start
+        self._pairs = tuple(pairs)
+        self.children = children or {}
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events alone: with `start` and the machine they give all the rest again."""
+        return tuple(event for event, _ in self._pairs)
+
+    @property
+    def contexts(self) -> tuple[Context, ...]:
+        """Every snapshot, from before the first event to after the last."""
+        return (self.start, *(context for _, context in self._pairs))
+
+    def __len__(self) -> int:
+        return len(self._pairs)
+
+    @overload
+    def __getitem__(self, index: int) -> Pair: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Pair, ...]: ...
+    def __getitem__(self, index: int | slice) -> Pair | tuple[Pair, ...]:
+        return self._pairs[index]
+
+    def __iter__(self) -> Iterator[Pair]:
+        return iter(self._pairs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Trace) and (self.start, self._pairs, self.children) == (other.start, other._pairs, other.children)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"Trace({len(self)} events: {' '.join(type(event).__name__ for event in self.events)})"
+
+
+def replay(machine: Machine, start: Context, events: Iterable[Event]) -> Trace:
+    """Step through `events` again. No model and no tool is needed."""
+    pairs: list[Pair] = []
+    now = start
+    for event in events:
+        now, _ = step(machine, now, event)
+        pairs.append((event, now))
+    return Trace(start, pairs)

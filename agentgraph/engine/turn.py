@@ -1,0 +1,204 @@
+"""The turn machine: three phases, and what each does with each event. Everything else here says how.
+
+    step(machine, context, event) -> Step(context', effects)
+    due(context)                  -> effects
+
+Both are total on legal input, deterministic, and touch nothing outside. Laws: every call in the history is answered
+exactly once or pending; a later history begins with the earlier one; results are committed in call order, whatever
+order they arrive in; performing `due(context)` takes up any context where it stopped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec.structs import replace
+
+from agentgraph.conversation.context import Context, Phase, Progress
+from agentgraph.conversation.message import Message
+from agentgraph.engine import calls as acting
+from agentgraph.engine.answer import Unusable, read_answer
+from agentgraph.engine.continuity import holder, refuse_stranger
+from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.errors import IllegalEvent, LimitReached, ModelError
+
+if TYPE_CHECKING:
+    from agentgraph.machine.machine import Machine
+
+
+class Step(NamedTuple):
+    """What follows: the next snapshot, and what the outside is newly asked to do."""
+
+    context: Context
+    effects: tuple[Effect, ...] = ()
+
+
+def step(machine: Machine, context: Context, event: Event) -> Step:
+    """Follow `context` by one event. O(1) in the length of the history and the size of the graph.
+
+    Raises:
+        IllegalEvent: when `context` does not await this event.
+        ContextError: when `context` belongs to another topology and cannot go on in this one.
+    """
+    if context.fingerprint != machine.fingerprint:
+        refuse_stranger(machine, context)
+    follow = TURN.get((context.phase, type(event)))
+    if follow is None:
+        raise IllegalEvent(event, awaited(context))
+    return follow(machine, context, event)
+
+
+def due(context: Context) -> tuple[Effect, ...]:
+    """What the outside still owes, read off the context alone."""
+    progress, agent = context.progress, context.agent
+    if progress is None or agent is None:
+        return ()
+    if not progress.calls:
+        return (CallModel(agent),)
+    owed: list[Effect] = []
+    for pending in progress.calls:
+        match pending.state:
+            case "started":
+                owed.append(RunTool(agent, pending.call))
+            case "asked":
+                owed.append(AskApproval(agent, pending.call))
+            case "handling" if pending.returned is not None:
+                owed.append(HandleOutput(agent, pending.call, pending.returned))
+    return tuple(owed)
+
+
+def awaited(context: Context) -> str:
+    """What `context` awaits, in words."""
+    owed = due(context)
+    if not owed:
+        return "UserSaid"
+    return " or ".join(dict.fromkeys(_ANSWER[type(effect)] for effect in owed))
+
+
+# -- waiting -----------------------------------------------------------------------------------------------------------
+
+
+def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
+    said = Message("user", event.content)
+    if not said.content or (isinstance(said.content, str) and not said.content.strip()):
+        raise IllegalEvent(event, "a message that is not empty")
+    agent, _ = holder(machine, context)
+    now = replace(
+        context,
+        agent=agent,
+        messages=context.messages.add(said),
+        turn=context.turn + 1,
+        fingerprint=machine.fingerprint,
+        progress=Progress(event.settings),
+    )
+    return Step(now, (CallModel(agent),))
+
+
+def _interrupted(machine: Machine, context: Context, event: UserSaid) -> Step:
+    """The user speaks while a run is under way, or after one was cut off: what is pending is answered first."""
+    return _user_said(machine, acting.abandoned(machine, context), event)
+
+
+# -- thinking ----------------------------------------------------------------------------------------------------------
+
+
+def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> Step:
+    reply, progress = event.reply, context.progress
+    assert progress is not None
+    progress = replace(progress, model_calls=progress.model_calls + 1)
+    usage = context.usage + (reply.usage if reply.usage.requests else replace(reply.usage, requests=1))
+    if reply.tool_calls:
+        context = replace(context, usage=usage, progress=replace(progress, retries=0, note=None))
+        return _acted(acting.taken_up(machine, context, reply))
+    context = replace(context, usage=usage, progress=progress)
+    agent = machine.offer(context.agent or "").agent
+    output = read_answer(agent, reply.text)
+    if isinstance(output, Unusable):
+        return _asked_again(context, output)
+    answer = Message("assistant", reply.text, agent=agent.name)
+    return Step(replace(context, messages=context.messages.add(answer), progress=None), (Finish("completed", output.value),))
+
+
+def _asked_again(context: Context, unusable: Unusable) -> Step:
+    progress = context.progress
+    assert progress is not None
+    if progress.retries:
+        ended = replace(context, progress=None)
+        return Step(ended, (Finish("error", error=ModelError(f"{context.agent!r} {unusable.why}, twice", ended)),))
+    return _thought(replace(context, progress=replace(progress, retries=1, note=unusable.note)))
+
+
+def _thought(context: Context) -> Step:
+    progress = context.progress
+    assert progress is not None
+    assert context.agent is not None
+    if progress.model_calls >= progress.settings.max_turns:
+        ended = replace(context, progress=None)
+        return Step(ended, (Finish("max_turns", error=LimitReached("max_turns", progress.settings.max_turns, ended)),))
+    return Step(context, (CallModel(context.agent),))
+
+
+def _model_failed(_: Machine, context: Context, event: ModelFailed) -> Step:
+    ended = replace(context, progress=None)
+    return Step(ended, (Finish("error", error=ModelError(event.error, ended)),))
+
+
+# -- acting ------------------------------------------------------------------------------------------------------------
+
+
+def _tool_returned(machine: Machine, context: Context, event: ToolReturned) -> Step:
+    return _acted(acting.returned(machine, context, event))
+
+
+def _output_handled(machine: Machine, context: Context, event: OutputHandled) -> Step:
+    return _acted(acting.handled(machine, context, event))
+
+
+def _approved(machine: Machine, context: Context, event: Approved) -> Step:
+    return _acted(acting.approved(machine, context, event))
+
+
+def _acted(done: acting.Acted) -> Step:
+    """Go on with what the calls have come to: still acting, over, or back to thinking."""
+    if done.final is not None:
+        return Step(replace(done.context, progress=None), (Finish("final", done.final.value),))
+    progress = done.context.progress
+    assert progress is not None
+    return Step(done.context, tuple(done.effects)) if progress.calls else _thought(done.context)
+
+
+# -- the table -----------------------------------------------------------------------------------------------------------
+
+Follow = Callable[["Machine", Context, Any], Step]
+
+TURN: Mapping[tuple[Phase, type], Follow] = MappingProxyType(
+    {
+        (Phase.WAITING, UserSaid): _user_said,
+        (Phase.THINKING, UserSaid): _interrupted,
+        (Phase.THINKING, ModelReplied): _model_replied,
+        (Phase.THINKING, ModelFailed): _model_failed,
+        (Phase.ACTING, UserSaid): _interrupted,
+        (Phase.ACTING, ToolReturned): _tool_returned,
+        (Phase.ACTING, OutputHandled): _output_handled,
+        (Phase.ACTING, Approved): _approved,
+    }
+)
+
+LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
+    {
+        (Phase.WAITING, UserSaid): (Phase.THINKING,),
+        (Phase.THINKING, UserSaid): (Phase.THINKING,),
+        (Phase.THINKING, ModelReplied): (Phase.WAITING, Phase.THINKING, Phase.ACTING),
+        (Phase.THINKING, ModelFailed): (Phase.WAITING,),
+        (Phase.ACTING, UserSaid): (Phase.THINKING,),
+        (Phase.ACTING, ToolReturned): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+        (Phase.ACTING, OutputHandled): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+        (Phase.ACTING, Approved): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+    }
+)
+"""Where each row may lead. The drawing shows it; a law holds every step to it."""
+
+_ANSWER = {CallModel: "ModelReplied or ModelFailed", RunTool: "ToolReturned", HandleOutput: "OutputHandled", AskApproval: "Approved"}

@@ -1,0 +1,134 @@
+"""What a model reads: the history as every provider accepts it.
+
+Our own histories pass through unchanged. Foreign ones may hold what some provider refuses: calls without answers,
+answers without calls, ids used twice, arguments that are no JSON object, empty contents, a beginning that is not the
+user's. They are mended in the view; the history itself is never touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
+from agentgraph.conversation.message import Message, ToolCall
+from agentgraph.conversation.text import NO_OUTPUT
+from agentgraph.definition.model import ModelRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agentgraph.conversation.context import Context
+    from agentgraph.conversation.frozen import Json
+    from agentgraph.machine.machine import Machine
+
+INTERRUPTED = "error: interrupted, outcome unknown"
+
+# Anthropic refuses a history with tool calls when no tool is declared, so an agent without any declares this one.
+_PLACEHOLDER: FrozenDict = freeze(
+    {
+        "type": "function",
+        "function": {
+            "name": "no_tool",
+            "description": "You have no tools. Do not call this.",
+            "parameters": {"type": "object", "properties": {}},
+        },
+    }
+)
+
+
+def request_for(machine: Machine, context: Context, params: Mapping[str, Json] = EMPTY, headers: Mapping[str, str] = EMPTY) -> ModelRequest:
+    """What the model of the agent that holds `context` is asked; keys of `params` and `headers` win over the agent's."""
+    offer = machine.offer(context.agent or machine.entry)
+    agent = offer.agent
+    instructions = agent.instructions if isinstance(agent.instructions, str) else agent.instructions(context)
+    tools = offer.specs
+    if not tools and context.messages.has_calls:
+        tools = (_PLACEHOLDER,)
+    return ModelRequest(
+        agent.name,
+        lambda: [*_system(instructions), *provider_view(_projected(machine, context)), *_note(context)],
+        tools,
+        {**offer.params, **params} if params else offer.params,
+        {**agent.headers, **headers} if headers else agent.headers,
+        agent.output,
+    )
+
+
+def _system(instructions: str) -> Iterator[Message]:
+    if instructions.strip():
+        yield Message("system", instructions)
+
+
+def _note(context: Context) -> Iterator[Message]:
+    if context.progress is not None and context.progress.note is not None:
+        yield Message("user", context.progress.note)
+
+
+def _projected(machine: Machine, context: Context) -> Sequence[Message]:
+    handed = context.handed
+    edge = machine.offer(handed.source).handoffs.get(handed.tool) if handed and handed.source in machine.agents else None
+    project: Callable[[Sequence[Message]], Sequence[Message]] | None = edge.handoff.history if edge else None
+    if project is None or handed is None:
+        return context.messages
+    shown = [*project(context.messages[: handed.at]), *context.messages[handed.at :]]
+    if not any(m.role == "user" for m in shown) or shown[-1].role == "assistant":
+        shown += [m for m in reversed(context.messages) if m.role == "user"][:1]
+    return shown
+
+
+def provider_view(messages: Iterable[Message]) -> list[Message]:
+    """`messages`, mended where a provider would refuse them. O(messages)."""
+    view: list[Message] = []
+    seen: set[str] = set()
+    pending = [m for m in messages if m.role != "system"]
+    at = 0
+    while at < len(pending) and pending[at].role != "user":
+        at += 1
+    while at < len(pending):
+        message = pending[at]
+        at += 1
+        if message.role == "user":
+            view.append(message if message.content else replace(message, content="(no text)", source=None))
+        elif message.role == "assistant" and message.tool_calls:
+            end = at
+            while end < len(pending) and pending[end].role == "tool":
+                end += 1
+            view.extend(_exchange(message, pending[at:end], seen))
+            at = end
+        elif message.role == "assistant" and message.content:
+            view.append(message)
+    return view
+
+
+def _exchange(asking: Message, answering: Sequence[Message], seen: set[str]) -> Iterator[Message]:
+    """An assistant's calls, each followed by exactly one answer."""
+    answers = {m.tool_call_id: m for m in reversed(answering)}
+    calls: list[ToolCall] = []
+    results: list[Message] = []
+    for call in asking.tool_calls:
+        answer = answers.pop(call.id, None)
+        new_id = unused_id(call.id, len(seen), seen.__contains__)
+        seen.add(new_id)
+        mended = replace(call, id=new_id, text=None) if new_id != call.id or call.malformed else call
+        calls.append(mended)
+        if answer is None or not answer.content or new_id != call.id:
+            content = INTERRUPTED if answer is None else answer.content or NO_OUTPUT
+            answer = Message("tool", content, tool_call_id=new_id)
+        results.append(answer)
+    same = all(a is b for a, b in zip(calls, asking.tool_calls, strict=True))
+    yield asking if same else replace(asking, tool_calls=tuple(calls), source=None)
+    yield from results
+
+
+def unused_id(given: str, position: int, is_used: Callable[[str], bool]) -> str:
+    """`given`, or an id made of the position, that nothing in the conversation uses."""
+    if given and not is_used(given):
+        return given
+    number, candidate = 0, f"call_{position}"
+    while is_used(candidate):
+        number += 1
+        candidate = f"call_{position}_{number}"
+    return candidate

@@ -1,0 +1,94 @@
+"""What can go wrong, whose mistake it was, and what was possible instead.
+
+Every message is one line: what was given, what was possible, what to do. The parts are kept as attributes, and an
+error that ends a run carries the context, so nothing is lost. A *model's* mistake is never raised: it is answered to the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class AgentGraphError(Exception):
+    """Everything this library raises on purpose."""
+
+
+class Finding(Struct, frozen=True, kw_only=True):
+    """One result of a check: what is wrong, where, why it matters and how to mend it."""
+
+    code: str
+    agents: tuple[str, ...] = ()
+    message: str
+    path: tuple[str, ...] = ()
+    fix: str = ""
+    severity: Literal["error", "warning"] = "warning"
+
+    def __str__(self) -> str:
+        """One line, as the command line and `DefinitionError` print it."""
+        return f"{self.code}: {self.message}" + (f"; {self.fix}" if self.fix else "")
+
+
+class DefinitionError(AgentGraphError):
+    """Something you wrote cannot mean anything, found before anything ran.
+
+    `findings` lists all that is wrong at once; the message is one line however many they are.
+    """
+
+    def __init__(self, message: str, findings: Iterable[Finding] = ()) -> None:
+        self.findings = tuple(findings)
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, name: str, findings: Iterable[Finding]) -> DefinitionError:
+        """The error that says all of `findings` about the graph called `name`."""
+        found = tuple(findings)
+        return cls(f"{name!r} cannot be compiled: " + " | ".join(map(str, found)), found)
+
+
+class IllegalEvent(AgentGraphError):
+    """An event that this context does not await: the engine was driven wrongly."""
+
+    def __init__(self, event: object, awaited: str) -> None:
+        self.event, self.awaited = event, awaited
+        super().__init__(f"{type(event).__name__} is not awaited here; this context awaits {awaited}")
+
+
+class IllegalHandoff(AgentGraphError):
+    """No transition leaves this state under this tool."""
+
+    def __init__(self, state: str, tool: str, offered: Iterable[str]) -> None:
+        self.state, self.tool, self.offered = state, tool, tuple(offered)
+        super().__init__(f"{state!r} has no handoff {tool!r}; it offers {', '.join(self.offered) or 'none'}")
+
+
+class LimitReached(AgentGraphError):
+    """A budget of the run is used up. `context` holds everything up to here and can be continued."""
+
+    def __init__(self, limit: str, allowed: float, context: Any = None) -> None:
+        self.limit, self.allowed, self.context = limit, allowed, context
+        super().__init__(f"the run reached {limit}={allowed:g}; raise the limit, or continue from the result's context")
+
+
+class ModelError(AgentGraphError):
+    """The provider failed, or its answers could not be used. `context` holds everything up to the failed call."""
+
+    def __init__(self, message: str, context: Any = None) -> None:
+        self.context = context
+        super().__init__(message)
+
+
+class ContextError(AgentGraphError):
+    """A context that cannot be read, cannot be written, or belongs to another topology. `given` is kept as it came."""
+
+    def __init__(self, message: str, given: Any = None) -> None:
+        self.given = given
+        super().__init__(message)
+
+
+class Conflict(AgentGraphError):
+    """Another turn of the same conversation was committed first. Nothing of it is lost or merged."""

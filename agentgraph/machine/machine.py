@@ -1,0 +1,122 @@
+"""Machine: a compiled topology. Immutable, and shared by any number of threads and runs."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from agentgraph.conversation.frozen import EMPTY, FrozenDict
+from agentgraph.definition.agent import Agent
+from agentgraph.errors import DefinitionError
+from agentgraph.graph.findings import structural
+from agentgraph.graph.topology import Topology
+from agentgraph.machine.fsm import HandoffMachine, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from agentgraph.conversation.context import Context
+    from agentgraph.definition.tool import Tool
+    from agentgraph.graph.topology import Edge, Group
+
+
+class Offer:
+    """What one agent offers its model: its tools, its handoffs, and how a provider is told of them."""
+
+    __slots__ = ("agent", "handoffs", "params", "specs", "tools")
+
+    def __init__(self, agent: Agent, edges: tuple[Edge, ...]) -> None:
+        self.agent = agent
+        self.tools: Mapping[str, Tool] = {tool.name: tool for tool in agent.tools}
+        self.handoffs: Mapping[str, Edge] = {edge.tool: edge for edge in edges}
+        self.specs: tuple[FrozenDict, ...] = (*(tool.spec for tool in agent.tools), *(edge.handoff.spec for edge in edges))
+        self.params: FrozenDict = (
+            FrozenDict({"temperature": agent.temperature, **agent.params})
+            if agent.temperature is not None
+            else FrozenDict(agent.params) or EMPTY
+        )
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that may be called here."""
+        return (*self.tools, *self.handoffs)
+
+
+class Machine:
+    """A topology, compiled: the handoff machine, and what each agent offers."""
+
+    def __init__(self, topology: Topology) -> None:
+        found = structural(topology)
+        if found:
+            raise DefinitionError.of(topology.name, found)
+        self.name = topology.name
+        self.entry = topology.entry
+        self.entries = topology.entries
+        self.agents: Mapping[str, Agent] = MappingProxyType(dict(topology.agents))
+        self.groups: Mapping[str, Group] = MappingProxyType(dict(topology.groups))
+        self.edges = topology.edges
+        self.handoffs = HandoffMachine(self.agents, self.edges, self.entry)
+        self._leaving: dict[str, list[Edge]] = {}
+        for edge in self.edges:
+            self._leaving.setdefault(edge.source, []).append(edge)
+        self._offers: dict[str, Offer] = {}
+        self._nested: dict[int, Machine] = {
+            id(tool): Machine(_within(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
+        }
+        self._topology = topology
+        self._fingerprint: str | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the topology this machine was compiled from. Computed when first asked for."""
+        if self._fingerprint is None:
+            self._fingerprint = self._topology.fingerprint
+        return self._fingerprint
+
+    def offer(self, agent: str) -> Offer:
+        """What `agent` offers. Built once, when it is first needed."""
+        found = self._offers.get(agent)
+        if found is None:
+            found = self._offers[agent] = Offer(self.agents[agent], tuple(self._leaving.get(agent, ())))
+        return found
+
+    def offered(self, agent: str) -> frozenset[str] | None:
+        """The names of the tools and handoffs of `agent`; None when there is no such agent."""
+        return frozenset(self.offer(agent).names) if agent in self.agents else None
+
+    def nested(self, tool: Tool) -> Machine:
+        """The machine of an agent or group that is used as a tool."""
+        return self._nested[id(tool)]
+
+    def verdict(self, agent: str, tool: str, context: Context) -> Verdict:
+        """Whether the handoff `tool` may leave `agent` now, and where it leads.
+
+        Raises:
+            IllegalHandoff: when no such transition leaves `agent`.
+        """
+        return self.handoffs.verdict(agent, tool, context)
+
+    @property
+    def transitions(self) -> Iterator[tuple[str, str, str]]:
+        """Every transition there is: (agent, tool, target)."""
+        return self.handoffs.transitions()
+
+    def __repr__(self) -> str:
+        return f"Machine({self.name!r}, {len(self.agents)} agents, {len(self.edges)} transitions)"
+
+
+def _within(tool: Tool) -> Topology:
+    """What runs inside a tool that is an agent: it alone, or a group with the handoffs among its members."""
+    who = tool.agent
+    if isinstance(who, Agent):
+        return Topology.of(who.replace(handoffs=()), name=who.name)
+    assert who is not None
+    whole = Topology.of(who, name=who.name)
+    inside = Topology(who.name)
+    for name in whole.members(who.name):
+        inside.add_agent(whole.agents[name].replace(handoffs=()))
+    members = set(inside.agents)
+    for edge in whole.edges:
+        if edge.source in members and edge.target in members:
+            inside.add_handoff(edge.source, edge.handoff.replace(target=edge.target, tool_name=edge.tool))
+    return inside

@@ -1,0 +1,211 @@
+"""AgentRunner: holds conversations on one compiled graph. Created once, used from any number of threads and loops."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from agentgraph.conversation.context import Context
+from agentgraph.definition.agent import Agent
+from agentgraph.definition.group import AgentGroup
+from agentgraph.errors import DefinitionError
+from agentgraph.graph.topology import Topology
+from agentgraph.machine.machine import Machine
+from agentgraph.runtime import tasks, threads
+from agentgraph.runtime.callbacks import NOBODY, Callback, with_callback
+from agentgraph.runtime.config import DEFAULT, RunConfig
+from agentgraph.runtime.result import RunResult, RunResultWithContext
+from agentgraph.runtime.run import Run, Surroundings
+from agentgraph.runtime.stream import AsyncRunStream, RunStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agentgraph.definition.decision import Decision, ToolOutput
+    from agentgraph.definition.model import Model
+
+C = TypeVar("C")
+
+
+class AgentRunner:
+    """Runs conversations. Immutable but for its callbacks, which affect later runs only.
+
+    Each run takes a message and a context and gives a result with the next context; nothing is kept in between, so two
+    runs from one context never see each other.
+    """
+
+    def __init__(self, graph: Topology | Machine | Agent | AgentGroup, config: RunConfig = DEFAULT) -> None:
+        self.machine = _compiled(graph)
+        self.config = config
+        self._listeners = NOBODY
+        self._models: dict[str, Model] = {}
+
+    @classmethod
+    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = DEFAULT) -> Self:
+        """A runner for agents that name their own handoffs; the first is the entry.
+
+        Raises:
+            DefinitionError: with every finding, when they cannot be compiled.
+        """
+        return cls(Topology.of(*agents), config)
+
+    # -- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+        """Hold one turn, waiting in this thread. Works inside a running event loop too.
+
+        `said` is text, or content parts; None takes up a context that was left in the middle of a run.
+        """
+        run = self._begun(context, config)
+        for _ in threads.perform(run, said):
+            pass
+        return run.result()
+
+    async def arun(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+        """Hold one turn in asyncio."""
+        run = self._begun(context, config)
+        async for _ in tasks.perform(run, said):
+            pass
+        return run.result()
+
+    def stream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
+        """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last."""
+        run = self._begun(context, config, streaming=True)
+        return RunStream(run, threads.perform(run, said))
+
+    def astream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
+        """Hold one turn in asyncio, and watch it with `async for`."""
+        run = self._begun(context, config, streaming=True)
+        return AsyncRunStream(run, tasks.perform(run, said))
+
+    def resume(self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None) -> RunResult:
+        """Take up a run where its context was left: performing what is due.
+
+        `approvals` answers calls that wait for a person, by call id: True, False, or why not.
+        """
+        run = self._begun(context, config, approvals=approvals)
+        for _ in threads.perform(run, None):
+            pass
+        return run.result()
+
+    async def aresume(
+        self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None
+    ) -> RunResult:
+        """`resume` in asyncio."""
+        run = self._begun(context, config, approvals=approvals)
+        async for _ in tasks.perform(run, None):
+            pass
+        return run.result()
+
+    def run_with_run_context(
+        self,
+        said: Any,
+        factory: Callable[[], C],
+        handler: Callable[[C, ToolOutput], tuple[C, Decision]],
+        context: Context | None = None,
+        config: RunConfig | None = None,
+    ) -> RunResultWithContext[C]:
+        """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
+        run = self._begun(context, (config or self.config).with_run_context(factory, handler))
+        for _ in threads.perform(run, said):
+            pass
+        return RunResultWithContext(run.result(), run.handling.run_value)
+
+    async def arun_with_run_context(
+        self,
+        said: Any,
+        factory: Callable[[], C],
+        handler: Callable[[C, ToolOutput], tuple[C, Decision]],
+        context: Context | None = None,
+        config: RunConfig | None = None,
+    ) -> RunResultWithContext[C]:
+        """`run_with_run_context` in asyncio."""
+        run = self._begun(context, (config or self.config).with_run_context(factory, handler))
+        async for _ in tasks.perform(run, said):
+            pass
+        return RunResultWithContext(run.result(), run.handling.run_value)
+
+    def _begun(
+        self,
+        context: Context | None,
+        config: RunConfig | None,
+        *,
+        streaming: bool = False,
+        approvals: Mapping[str, bool | str] | None = None,
+    ) -> Run:
+        if context is not None and not isinstance(context, Context):
+            raise DefinitionError(
+                f"a run was given the context {context!r:.60}; give a Context, such as result.context or Context.from_json(text)"
+            )
+        around = Surroundings(self.machine, config or self.config, self._model, self._listeners, streaming, streaming, approvals or {})
+        return Run(around, context if context is not None else _FRESH)
+
+    def _model(self, name: str) -> Model:
+        found = self._models.get(name)
+        if found is None:
+            from agentgraph.runtime.models.litellm import LiteLLMModel
+
+            found = self._models.setdefault(name, LiteLLMModel(name))
+        return found
+
+    # -- callbacks -------------------------------------------------------------------------------------------------
+
+    def on_run_start(self, callback: Callback) -> Any:
+        """Call `callback(RunStarted)` when a run begins. Like all of these: chainable, and usable as a decorator."""
+        return self._on("on_run_start", callback)
+
+    def on_agent_thinking(self, callback: Callback) -> Any:
+        """Call `callback(AgentThinking)` before each model call."""
+        return self._on("on_agent_thinking", callback)
+
+    def on_llm_call_complete(self, callback: Callback) -> Any:
+        """Call `callback(LLMCallComplete)` after each model call."""
+        return self._on("on_llm_call_complete", callback)
+
+    def on_tool_start(self, callback: Callback) -> Any:
+        """Call `callback(ToolStarted)` before a tool runs."""
+        return self._on("on_tool_start", callback)
+
+    def on_tool_complete(self, callback: Callback) -> Any:
+        """Call `callback(ToolCompleted)` when a tool came back or failed."""
+        return self._on("on_tool_complete", callback)
+
+    def on_agent_handoff(self, callback: Callback) -> Any:
+        """Call `callback(AgentHandoff)` when the conversation moves."""
+        return self._on("on_agent_handoff", callback)
+
+    def on_agent_complete(self, callback: Callback) -> Any:
+        """Call `callback(AgentCompleted)` when an agent is done."""
+        return self._on("on_agent_complete", callback)
+
+    def on_run_complete(self, callback: Callback) -> Any:
+        """Call `callback(RunCompleted)` when a run is over."""
+        return self._on("on_run_complete", callback)
+
+    def _on(self, event: str, callback: Callback) -> Self:
+        self._listeners = with_callback(self._listeners, event, callback)
+        return self
+
+    def __repr__(self) -> str:
+        return f"AgentRunner({self.machine!r})"
+
+
+class Runner:
+    """The way in: `Runner.with_agents(...)` gives an `AgentRunner`."""
+
+    @staticmethod
+    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT) -> AgentRunner:
+        """A runner for agents that name their own handoffs; the first is the entry."""
+        return AgentRunner.with_agents(*agents, config=config)
+
+
+_FRESH = Context()
+
+
+def _compiled(graph: Any) -> Machine:
+    if isinstance(graph, Machine):
+        return graph
+    if isinstance(graph, Topology):
+        return Machine(graph)
+    if isinstance(graph, Agent | AgentGroup):
+        return Machine(Topology.of(graph))
+    raise DefinitionError(f"a runner was given {graph!r:.60}; give an AgentGraph, a Machine, an agent or a group")

@@ -1,0 +1,72 @@
+"""How runs go about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from agentgraph.conversation.context import Settings
+from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.message import ToolCall
+from agentgraph.definition.decision import Factory, Handler
+from agentgraph.definition.model import Model
+from agentgraph.errors import ContextError, DefinitionError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig:
+    """Settings of a runner or of one run. Frozen; `replace` gives a changed copy.
+
+    Raises:
+        DefinitionError: for a value that cannot mean anything.
+    """
+
+    max_turns: int = 10
+    """Model calls in one run."""
+    model: str | Model | None = None
+    """Answers for every agent, in place of their own models."""
+    params: Mapping[str, Any] = EMPTY
+    """Sent with every model call; keys given here win over the agent's."""
+    headers: Mapping[str, str] = EMPTY
+    parallel_tools: bool = True
+    tool_concurrency: int | None = None
+    """How many tools of one reply may run at the same time; None for all of them."""
+    tool_output_limit: int = 100_000
+    """Characters of one tool's output that the model is shown; the trace keeps all of it."""
+    approve: Callable[[ToolCall], bool] | None = None
+    """Decides at once about tools that need approval. Without it the run stops, and the context says what is pending."""
+    run_context: tuple[Factory, Handler] | None = None
+
+    def __post_init__(self) -> None:
+        for option, least in (("max_turns", 1), ("tool_output_limit", 1), ("tool_concurrency", 1)):
+            value = getattr(self, option)
+            if value is not None and (type(value) is not int or value < least):
+                raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least {least}")
+        if self.model is not None and not isinstance(self.model, str) and not callable(getattr(self.model, "reply", None)):
+            raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
+        for option in ("params", "headers"):
+            try:
+                object.__setattr__(self, option, freeze(dict(getattr(self, option)), option))
+            except (ContextError, TypeError, ValueError) as wrong:
+                raise DefinitionError(f"RunConfig has {option} that are not a dict of JSON values: {wrong}") from wrong
+
+    def with_run_context(self, factory: Factory, handler: Handler) -> RunConfig:
+        """A copy whose runs carry a value of yours: `factory()` makes it, `handler(value, output)` follows every tool's output."""
+        if not all(map(callable, (factory, handler))):
+            raise DefinitionError(
+                "with_run_context takes two functions: factory() -> value, and handler(value, output) -> (value, decision)"
+            )
+        return replace(self, run_context=(factory, handler))
+
+    def replace(self, **changes: Any) -> RunConfig:
+        """A changed copy."""
+        return replace(self, **changes)
+
+    @property
+    def settings(self) -> Settings:
+        """What the engine must know of this."""
+        return Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit)
+
+
+DEFAULT = RunConfig()

@@ -1,0 +1,98 @@
+"""The order of a run's work, without any waiting: which effect is next, what may go on beside it, when it is over.
+
+`drive` is a generator. It yields what is to be waited for, and is sent what came of it; observations it yields for who
+collects them. Both shells, `threads.py` and `tasks.py`, answer it, and differ in nothing but how they wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from agentgraph.engine.effects import CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.runtime.observations import Observation
+from agentgraph.runtime.tool_run import ToolRun
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from agentgraph.engine.events import Event
+    from agentgraph.runtime.run import Run
+
+
+class Ask(Struct, frozen=True):
+    """Ask this model; send back what it replied, as an event."""
+
+    model: Any
+    request: Any
+
+
+class Call(Struct, frozen=True):
+    """Run this tool; send back what came of it."""
+
+    tool_run: ToolRun
+
+
+class Start(Struct, frozen=True):
+    """Start this tool beside others; what comes of it arrives later."""
+
+    tool_run: ToolRun
+
+
+class Await(Struct, frozen=True):
+    """Wait for the next thing to arrive from the tools that were started; send it back."""
+
+
+ARRIVAL = Await()
+Wanted = Ask | Call | Start | Await | Observation
+
+
+def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
+    """Do the whole run. The run's context is current at every yield."""
+    waiting: deque[Effect] = deque(run.begin(said))
+    most = run.around.config.tool_concurrency
+    running = 0
+    while waiting or running:
+        while run.outbox:
+            yield run.outbox.popleft()
+        if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
+            effect = waiting.popleft()
+            event: Event | None
+            if type(effect) is CallModel:
+                event = yield from _asked(run, effect)
+            elif type(effect) is RunTool:
+                tool_run = run.tool_run(effect)
+                while run.outbox:
+                    yield run.outbox.popleft()
+                if running or any(type(other) is RunTool for other in waiting):
+                    running += 1
+                    yield Start(tool_run)
+                    continue
+                event = yield Call(tool_run)
+            elif type(effect) is Finish:
+                break
+            else:
+                event = run.handle(effect) if type(effect) is HandleOutput else run.approval(effect)  # type: ignore[arg-type]
+        else:
+            arrived = yield ARRIVAL
+            if isinstance(arrived, Observation):
+                run.tell(arrived)
+                continue
+            running -= 1
+            event = arrived
+        if event is not None:
+            waiting.extend(run.feed(event))
+    run.close()
+    while run.outbox:
+        yield run.outbox.popleft()
+
+
+def _asked(run: Run, effect: CallModel) -> Generator[Wanted, Any, Event]:
+    try:
+        model, request = run.request(effect)
+    except Exception as error:  # noqa: BLE001 - no model, or instructions that fail: the run ends, not the program
+        return run.not_answered(error)
+    answered: Event = yield Ask(model, request)
+    return answered

@@ -1,0 +1,72 @@
+"""Handlers at work: the run-scoped one first, then the agent's, which sees what the first made of the output."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.conversation.text import as_json
+from agentgraph.definition.decision import Decision, Factory, Final, Forward, Handler, Rewrite, ToolOutput
+from agentgraph.engine.events import OutputHandled
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.context import Context
+    from agentgraph.definition.agent import Agent
+    from agentgraph.engine.effects import HandleOutput
+
+logger = logging.getLogger("agentgraph")
+
+
+class Handling:
+    """The live values of one run's handlers. They are the user's, so they are never stored."""
+
+    __slots__ = ("_agent_value", "_agents_turn", "_run", "run_value")
+
+    def __init__(self, run: tuple[Factory, Handler] | None) -> None:
+        self._run = run
+        self.run_value: Any = run[0]() if run is not None else None
+        self._agent_value: Any = None
+        self._agents_turn: int | None = None
+
+    def decide(self, effect: HandleOutput, agent: Agent, context: Context) -> OutputHandled:
+        """Ask the handlers in order; a `Final` of the first pre-empts the second."""
+        back = effect.returned
+        output = ToolOutput(effect.call.name, effect.call.arguments, back.value, back.error, effect.agent)
+        decided: Decision = Forward()
+        if self._run is not None:
+            self.run_value, decided = _asked(self._run[1], self.run_value, output)
+            if isinstance(decided, Rewrite):
+                output = ToolOutput(output.name, output.arguments, decided.value, None, output.agent)
+        if agent.on_tool_output is not None and not isinstance(decided, Final):
+            self._renew(agent.on_tool_output[0], context)
+            self._agent_value, second = _asked(agent.on_tool_output[1], self._agent_value, output)
+            decided = decided if isinstance(second, Forward) else second
+        match decided:
+            case Final(value):
+                return OutputHandled(effect.call.id, "final", as_json(value))
+            case Rewrite(value):
+                return OutputHandled(effect.call.id, "rewrite", as_json(value))
+        return OutputHandled(effect.call.id)
+
+    def _renew(self, factory: Factory, context: Context) -> None:
+        """The agent's value is made anew whenever an agent takes over, also when it takes over again."""
+        handoffs = context.progress.handoffs if context.progress else 0
+        if self._agents_turn != handoffs:
+            self._agents_turn, self._agent_value = handoffs, factory()
+
+
+def _asked(handler: Handler, value: Any, output: ToolOutput) -> tuple[Any, Decision]:
+    """What the handler decides. One that fails, or returns something else, forwards, and its value stays as it was."""
+    try:
+        answer: Any = handler(value, output)
+        if isinstance(answer, tuple) and len(answer) == len(("value", "decision")):
+            new, decision = answer
+            if isinstance(decision, Forward | Rewrite | Final):
+                return new, decision
+            if decision is Forward:
+                return new, Forward()
+        message = f"a handler returned {answer!r:.80}; expected (value, Forward() | Rewrite(value) | Final(value))"
+        raise TypeError(message)
+    except Exception:
+        logger.exception("the handler of an output of %r failed; the output is forwarded", output.name)
+        return value, Forward()

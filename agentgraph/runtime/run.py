@@ -1,0 +1,279 @@
+"""A run while it lasts: pure steps, and beside them what is not a value: models, live handlers, who is watching.
+
+Both shells drive one of these. They decide nothing but how to wait.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.text import as_json
+from agentgraph.definition.model import Model, ModelRequest
+from agentgraph.engine.continuity import holder
+from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.engine.trace import Trace
+from agentgraph.engine.turn import due, step
+from agentgraph.engine.view import request_for
+from agentgraph.errors import AgentGraphError, ContextError, IllegalEvent, ModelError
+from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
+from agentgraph.runtime.handlers import Handling
+from agentgraph.runtime.observations import (
+    AgentCompleted,
+    AgentHandoff,
+    AgentThinking,
+    ApprovalAsked,
+    LLMCallComplete,
+    Observation,
+    RunCompleted,
+    RunStarted,
+    ToolCompleted,
+    ToolStarted,
+)
+from agentgraph.runtime.result import RunResult
+from agentgraph.runtime.tool_run import ToolRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from agentgraph.definition.tool import Tool
+    from agentgraph.engine.effects import Effect
+    from agentgraph.machine.machine import Machine
+    from agentgraph.runtime.config import RunConfig
+
+
+@dataclass(slots=True)
+class Surroundings:
+    """What a run is given that is not part of its conversation."""
+
+    machine: Machine
+    config: RunConfig
+    models: Callable[[str], Model]
+    listeners: Listeners
+    streaming: bool = False
+    """Whether models are asked to write piece by piece."""
+    collecting: bool = False
+    """Whether observations are kept in the outbox for who drives the run."""
+    approvals: Mapping[str, bool | str] = field(default_factory=dict)
+    within: tuple[str, ...] = ()
+
+
+class Run:
+    """One run. `context` is always the latest snapshot, whatever happens to the run."""
+
+    __slots__ = (
+        "_cause",
+        "_finish",
+        "_pairs",
+        "_path",
+        "_start",
+        "_started_at",
+        "_watched",
+        "around",
+        "children",
+        "context",
+        "handling",
+        "outbox",
+    )
+
+    def __init__(self, around: Surroundings, context: Context) -> None:
+        self.around = around
+        self.context = self._start = context
+        self.handling = Handling(around.config.run_context)
+        self.outbox: deque[Observation] = deque()
+        self.children: dict[str, Trace] = {}
+        self._pairs: list[tuple[Event, Context]] = []
+        self._path: list[str] = []
+        self._finish: Finish | None = None
+        self._cause: BaseException | None = None
+        self._started_at: dict[str, float] = {}
+        self._watched = around.collecting or bool(around.listeners)
+
+    # -- stepping --------------------------------------------------------------------------------------------------
+
+    def begin(self, said: Any) -> tuple[Effect, ...]:
+        """Start with what the user said, or, given None, take up what is due."""
+        around = self.around
+        try:
+            if said is None:
+                return self._taken_up()
+            event = UserSaid(said if isinstance(said, str) else as_json(said), around.config.settings)
+            if self._watched:
+                agent, why = holder(around.machine, self.context)
+                self.tell(RunStarted(agent=agent, input=said, context=self.context, why=why, within=around.within))
+            return self.feed(event)
+        except (ContextError, IllegalEvent) as error:
+            self._finish = Finish("error", error=error)
+            return ()
+
+    def _taken_up(self) -> tuple[Effect, ...]:
+        from agentgraph.engine.continuity import refuse_stranger
+
+        effects = due(self.context)
+        if not effects:
+            raise IllegalEvent(None, "a message: nothing is pending in this context")
+        refuse_stranger(self.around.machine, self.context)
+        self._path.append(self.context.agent or "")
+        if self._watched:
+            self.tell(
+                RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed", within=self.around.within)
+            )
+        return effects
+
+    def feed(self, event: Event) -> tuple[Effect, ...]:
+        """Step by `event`; what is newly asked of the outside."""
+        before = self.context
+        after, effects = step(self.around.machine, before, event)
+        self.context = after
+        self._pairs.append((event, after))
+        if after.handed is not before.handed or not self._path:
+            self._path.append(after.agent or "")
+        if effects and type(effects[-1]) is Finish:
+            self._finish = effects[-1]
+        if self._watched:
+            self._observe(before, event, effects)
+        return effects
+
+    # -- effects, as far as they need no waiting ---------------------------------------------------------------------
+
+    def request(self, effect: CallModel) -> tuple[Model, ModelRequest]:
+        """Whom to ask, and what.
+
+        Raises:
+            ModelError: when the agent has no model, or its instructions fail.
+        """
+        around = self.around
+        agent = around.machine.agents[effect.agent]
+        model = around.config.model if around.config.model is not None else agent.model
+        if model is None:
+            message = f"agent {effect.agent!r} has no model; give Agent(model=...) or RunConfig(model=...): a litellm model name, or an object with reply(request)"
+            raise ModelError(message, self.context)
+        try:
+            request = request_for(around.machine, self.context, around.config.params, around.config.headers)
+        except Exception as error:
+            raise ModelError(f"the instructions of {effect.agent!r} failed: {type(error).__name__}: {error}", self.context) from error
+        return around.models(model) if isinstance(model, str) else model, request
+
+    def not_answered(self, error: BaseException) -> ModelFailed:
+        """The model failed; the error is kept as the cause of the one in the result."""
+        self._cause = error
+        return ModelFailed(str(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {error}")
+
+    def tool(self, effect: RunTool) -> Tool:
+        """The tool that is to run."""
+        return self.around.machine.offer(effect.agent).tools[effect.call.name]
+
+    def tool_run(self, effect: RunTool) -> ToolRun:
+        """The call, ready to run; its start is observed."""
+        if self._watched:
+            self._started_at[effect.call.id] = perf_counter()
+            self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
+        return ToolRun(self.tool(effect), effect.call, self.context)
+
+    def handle(self, effect: HandleOutput) -> OutputHandled:
+        """Let the handlers decide."""
+        return self.handling.decide(effect, self.around.machine.agents[effect.agent], self.context)
+
+    def approval(self, effect: AskApproval) -> Approved | None:
+        """What was decided about a call, or None when nobody has yet."""
+        given = self.around.approvals.get(effect.call.id)
+        if given is None and self.around.config.approve is not None:
+            try:
+                given = bool(self.around.config.approve(effect.call))
+            except Exception as error:  # noqa: BLE001 - whoever cannot decide has not allowed it
+                given = f"the approver failed: {type(error).__name__}: {error}"
+        if given is None:
+            if self._watched:
+                self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=self.around.within))
+            return None
+        return Approved(effect.call.id, given is True, given if isinstance(given, str) else "")
+
+    def nested(self, run: ToolRun, *, apart: bool = False) -> Run:
+        """The run inside an agent that is used as a tool: `input` alone, no history, the shared data and facts.
+
+        One that runs `apart`, in a thread or task of its own, tells nobody itself: what it collects is told by this run.
+        """
+        around = self.around
+        inner = Surroundings(
+            around.machine.nested(run.tool),
+            around.config.replace(max_turns=run.tool.max_turns, run_context=None),
+            around.models,
+            NOBODY if apart else around.listeners,
+            around.streaming,
+            self._watched if apart else around.collecting,
+            within=(*around.within, run.call.id),
+        )
+        return Run(inner, Context(data=self.context.data, facts=self.context.facts))
+
+    def nested_done(self, run: ToolRun, child: Run) -> ToolReturned:
+        """What an agent used as a tool came to. Its changes, facts and usage are the parent's, also when it failed."""
+        result = child.result()
+        self.children[run.call.id] = result.trace
+        value, error = result.output, None
+        try:
+            if result.error is not None or result.stop_reason == "approval":
+                error = f"{run.tool.name!r} gave no answer: {result.error or 'a call inside needs an approval, which cannot be asked here'}"
+            elif run.tool.output_extractor is not None:
+                value = run.tool.output_extractor(result)
+        except Exception as wrong:  # noqa: BLE001 - the extractor is the user's code, and part of the tool
+            error = f"{type(wrong).__name__}: {wrong}"
+        before, after = result.trace.start, result.context
+        changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
+        shown = None if error else as_json(value)
+        return ToolReturned(run.call.id, shown, error, as_json(changed), after.facts - before.facts, after.usage)
+
+    # -- watching --------------------------------------------------------------------------------------------------
+
+    def tell(self, observation: Observation) -> None:
+        """Let who watches know."""
+        tell(self.around.listeners, observation)
+        if self.around.collecting:
+            self.outbox.append(observation)
+
+    def _observe(self, before: Context, event: Event, effects: tuple[Effect, ...]) -> None:
+        """What this step looks like from outside, read off its two snapshots."""
+        after, agent, within = self.context, before.agent or "", self.around.within
+        if isinstance(event, ModelReplied):
+            self.tell(LLMCallComplete(agent=agent, reply=event.reply, context=after, within=within))
+        elif isinstance(event, ToolReturned):
+            call = next(p.call for p in (before.progress.calls if before.progress else ()) if p.call.id == event.call_id)
+            seconds = perf_counter() - self._started_at.pop(event.call_id, perf_counter())
+            self.tell(ToolCompleted(agent=agent, call=call, value=event.value, error=event.error, seconds=seconds, within=within))
+        if after.handed is not before.handed and after.handed is not None:
+            handed = after.handed
+            self.tell(AgentCompleted(agent=handed.source, context=after, within=within))
+            self.tell(AgentHandoff(source=handed.source, target=handed.target, reason=handed.reason or "", context=after, within=within))
+        for effect in effects:
+            if isinstance(effect, CallModel):
+                self.tell(AgentThinking(agent=effect.agent, context=after, within=within))
+            elif isinstance(effect, Finish):
+                error = effect.error
+                self.tell(AgentCompleted(agent=after.agent or "", output=effect.output, error=error, context=after, within=within))
+
+    # -- the end ---------------------------------------------------------------------------------------------------
+
+    def result(self) -> RunResult:
+        """What the run has come to. Before it finished: where it stands, waiting for approvals."""
+        finish = self._finish or Finish("approval")
+        if self._cause is not None and finish.error is not None:
+            finish.error.__cause__ = self._cause
+        return RunResult(
+            output=finish.output,
+            context=self.context,
+            usage=self.context.usage - self._start.usage,
+            path=tuple(self._path),
+            stop_reason=finish.reason,
+            trace=Trace(self._start, self._pairs, self.children),
+            error=finish.error,
+        )
+
+    def close(self) -> RunResult:
+        """The result, told to who watches."""
+        result = self.result()
+        if self._watched and not self.around.within:
+            self.tell(RunCompleted(result=result))
+        return result

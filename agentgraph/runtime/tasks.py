@@ -1,0 +1,192 @@
+"""The shell that waits in asyncio: for `arun` and `astream`.
+
+Async models and tools are awaited where they are, with a task for each tool only when several run. What would block the
+loop, a synchronous tool or model, goes to a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.conversation.reply import Reply
+from agentgraph.engine.events import ModelFailed, ModelReplied, ToolReturned
+from agentgraph.runtime.drive import Ask, Call, Start, drive
+from agentgraph.runtime.observations import Observation, TextDelta
+from agentgraph.runtime.tool_run import ToolRun, in_thread
+
+if TYPE_CHECKING:
+    from agentgraph.runtime.run import Run
+
+
+async def perform(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
+    """Do the whole run; yields what is collected, as it happens."""
+    driver = drive(run, said)
+    arrivals: asyncio.Queue[Any] = asyncio.Queue()
+    tasks: set[asyncio.Task[None]] = set()
+    answer: Any = None
+    try:
+        while True:
+            try:
+                wanted = driver.send(answer)
+            except StopIteration:
+                return
+            answer = None
+            if type(wanted) is Ask:
+                if not run.around.streaming:
+                    answer = await _replied(run, wanted)
+                    continue
+                async with aclosing(_streamed(run, wanted)) as items:
+                    async for item in items:
+                        if isinstance(item, Observation):
+                            yield item
+                        else:
+                            answer = item
+            elif type(wanted) is Call:
+                if wanted.tool_run.tool.agent is None:
+                    answer = await _called(wanted.tool_run)
+                    continue
+                child = run.nested(wanted.tool_run)
+                async with aclosing(perform(child, wanted.tool_run.arguments["input"])) as observations:
+                    async for observation in observations:
+                        yield observation
+                answer = run.nested_done(wanted.tool_run, child)
+            elif type(wanted) is Start:
+                task = asyncio.create_task(_apart(run, wanted.tool_run, arrivals))
+                tasks.add(task)
+                task.add_done_callback(tasks.discard)
+            elif isinstance(wanted, Observation):
+                yield wanted
+            else:
+                answer = await arrivals.get()
+    finally:
+        await _cancelled(tasks)
+
+
+async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
+    for task in list(tasks):
+        task.cancel()
+    if tasks:
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+async def _replied(run: Run, ask: Ask) -> ModelReplied | ModelFailed:
+    try:
+        return ModelReplied(await _reply(ask))
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+        return run.not_answered(error)
+
+
+async def _reply(ask: Ask) -> Reply:
+    reply = ask.model.reply
+    if getattr(ask.model, "instant", False) or inspect.iscoroutinefunction(reply):
+        answer = reply(ask.request)
+    else:
+        answer = await _in_thread(lambda: reply(ask.request))
+    return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
+
+
+async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | ModelReplied | ModelFailed, None]:
+    agent, around = ask.request.agent, run.around.within
+    try:
+        async with aclosing(_pieces(ask)) as items:
+            async for item in items:
+                if isinstance(item, Reply):
+                    yield ModelReplied(item)
+                    return
+                yield TextDelta(agent=agent, text=item, within=around)
+        raise ConnectionError(f"the stream for {agent!r} ended without a reply")
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+        yield run.not_answered(error)
+
+
+async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
+    stream = getattr(ask.model, "stream", None)
+    if stream is None:
+        whole = await _reply(ask)
+        if whole.text:
+            yield whole.text
+        yield whole
+        return
+    pieces: Any = stream(ask.request)
+    if not hasattr(pieces, "__anext__"):
+        for item in pieces if getattr(ask.model, "instant", False) else await _in_thread(lambda: list(pieces)):
+            yield item
+        return
+    async with aclosing(pieces):
+        async for item in pieces:
+            yield item
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
+
+
+async def _apart(run: Run, tool_run: ToolRun, arrivals: asyncio.Queue[Any]) -> None:
+    if tool_run.tool.agent is None:
+        arrivals.put_nowait(await _called(tool_run))
+        return
+    child = run.nested(tool_run, apart=True)
+    async with aclosing(perform(child, tool_run.arguments["input"])) as observations:
+        async for observation in observations:
+            arrivals.put_nowait(observation)
+    arrivals.put_nowait(run.nested_done(tool_run, child))
+
+
+async def _called(tool_run: ToolRun) -> ToolReturned:
+    """Run a tool to its end, trying again as often as it allows."""
+    left = tool_run.tool.retries
+    while True:
+        try:
+            async with asyncio.timeout(tool_run.tool.timeout) if tool_run.tool.timeout is not None else _no_limit:
+                return tool_run.done(await _attempted(tool_run))
+        except Exception as error:  # noqa: BLE001 - a tool's failure is answered to the model
+            if not left:
+                return tool_run.failed(error)
+        left -= 1
+        tool_run.start_over()
+
+
+async def _attempted(tool_run: ToolRun) -> Any:
+    value = tool_run.attempt() if tool_run.tool.is_async else await _in_thread(tool_run.attempt)
+    return await value if inspect.isawaitable(value) else value
+
+
+class _NoLimit:
+    async def __aenter__(self) -> None:
+        return None
+
+    async def __aexit__(self, *_: object) -> None:
+        return None
+
+
+_no_limit = _NoLimit()
+
+
+async def _in_thread(function: Callable[[], Any]) -> Any:
+    """What `function` returns, called in a thread; a cancelled wait leaves the thread behind, unheard."""
+    loop = asyncio.get_running_loop()
+    arrived: asyncio.Future[Any] = loop.create_future()
+
+    def deliver(result: Any) -> None:
+        try:
+            loop.call_soon_threadsafe(_settle, arrived, result)
+        except RuntimeError:  # the loop was closed while the thread was still at work: nobody waits any more
+            return
+
+    in_thread(function, deliver)
+    return await arrived
+
+
+def _settle(future: asyncio.Future[Any], result: Any) -> None:
+    if future.done():
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,0 +1,134 @@
+"""The shell that waits in threads: for `run` and `stream`.
+
+A single tool runs in the caller's thread; several of one reply run in threads of their own. No event loop is needed,
+so it works inside a running one too, as in a notebook.
+"""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.conversation.reply import Reply
+from agentgraph.engine.events import ModelFailed, ModelReplied, ToolReturned
+from agentgraph.runtime.drive import Ask, Call, Start, drive
+from agentgraph.runtime.loop import LOOP
+from agentgraph.runtime.observations import Observation, TextDelta
+from agentgraph.runtime.tool_run import ToolRun, in_thread, within
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from agentgraph.runtime.run import Run
+
+
+def perform(run: Run, said: Any) -> Generator[Observation, None, None]:
+    """Do the whole run; yields what is collected, as it happens."""
+    driver = drive(run, said)
+    arrivals: SimpleQueue[Any] = SimpleQueue()
+    answer: Any = None
+    while True:
+        try:
+            wanted = driver.send(answer)
+        except StopIteration:
+            return
+        answer = None
+        if type(wanted) is Ask:
+            answer = (yield from _streamed(run, wanted)) if run.around.streaming else _replied(run, wanted)
+        elif type(wanted) is Call:
+            answer = _called(wanted.tool_run) if wanted.tool_run.tool.agent is None else (yield from _nested(run, wanted.tool_run))
+        elif type(wanted) is Start:
+            _start(run, wanted.tool_run, arrivals)
+        elif isinstance(wanted, Observation):
+            yield wanted
+        else:
+            answer = arrivals.get()
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def _replied(run: Run, ask: Ask) -> ModelReplied | ModelFailed:
+    try:
+        return ModelReplied(_waited_for(ask.model.reply(ask.request)))
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+        return run.not_answered(error)
+
+
+def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, ModelReplied | ModelFailed]:
+    try:
+        reply = yield from _pieces(ask, run.around.within)
+        return ModelReplied(reply)
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+        return run.not_answered(error)
+
+
+def _pieces(ask: Ask, around: tuple[str, ...]) -> Generator[Observation, None, Reply]:
+    agent = ask.request.agent
+    stream = getattr(ask.model, "stream", None)
+    if stream is None:
+        whole: Reply = _waited_for(ask.model.reply(ask.request))
+        if whole.text:
+            yield TextDelta(agent=agent, text=whole.text, within=around)
+        return whole
+    pieces: Any = stream(ask.request)
+    items: Any = LOOP.iterate(pieces) if hasattr(pieces, "__anext__") else pieces
+    try:
+        for item in items:
+            if isinstance(item, Reply):
+                return item
+            yield TextDelta(agent=agent, text=item, within=around)
+    finally:
+        items.close()
+    raise ConnectionError(f"the stream for {agent!r} ended without a reply")
+
+
+def _waited_for(answer: Any, timeout: float | None = None) -> Any:
+    return LOOP.run(_awaited(answer), timeout) if inspect.isawaitable(answer) else answer
+
+
+async def _awaited(answer: Any) -> Any:
+    return await answer
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
+
+
+def _start(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> None:
+    work = partial(_called, tool_run) if tool_run.tool.agent is None else partial(_nested_apart, run, tool_run, arrivals)
+    in_thread(work, lambda result: arrivals.put(tool_run.failed(result) if isinstance(result, BaseException) else result))
+
+
+def _called(tool_run: ToolRun) -> ToolReturned:
+    """Run a tool to its end, trying again as often as it allows."""
+    left = tool_run.tool.retries
+    while True:
+        try:
+            return tool_run.done(_attempted(tool_run))
+        except Exception as error:  # noqa: BLE001 - a tool's failure is answered to the model
+            if not left:
+                return tool_run.failed(error)
+        left -= 1
+        tool_run.start_over()
+
+
+def _attempted(tool_run: ToolRun) -> Any:
+    tool = tool_run.tool
+    if tool.timeout is None or tool.is_async:
+        return _waited_for(tool_run.attempt(), tool.timeout)
+    return _waited_for(within(tool.timeout, tool_run.attempt), tool.timeout)
+
+
+def _nested(run: Run, tool_run: ToolRun) -> Generator[Observation, None, ToolReturned]:
+    child = run.nested(tool_run)
+    yield from perform(child, tool_run.arguments["input"])
+    return run.nested_done(tool_run, child)
+
+
+def _nested_apart(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> ToolReturned:
+    child = run.nested(tool_run, apart=True)
+    for observation in perform(child, tool_run.arguments["input"]):
+        arrivals.put(observation)
+    return run.nested_done(tool_run, child)

@@ -1,0 +1,14 @@
+"""What every test stands on: Hypothesis profiles, and that nothing leaves this machine."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+settings.register_profile("quick", max_examples=60, **_CALM)  # type: ignore[arg-type]
+settings.register_profile("default", max_examples=200, **_CALM)  # type: ignore[arg-type]
+settings.register_profile("ci", max_examples=500, derandomize=True, print_blob=True, **_CALM)  # type: ignore[arg-type]
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))
