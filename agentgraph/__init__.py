@@ -59,6 +59,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "agent_graph": ("AgentGraph",),
+    "conversation.budget": ("Budget",),
     "conversation.context": ("Context", "Phase"),
     "conversation.message": ("Message", "ToolCall"),
     "conversation.reply": ("Reply", "call"),

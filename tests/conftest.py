@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 
 from hypothesis import HealthCheck, settings
 
 _CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+logging.getLogger("agentgraph").addHandler(logging.NullHandler())  # handlers and callbacks fail here on purpose
 
 settings.register_profile("quick", max_examples=60, **_CALM)  # type: ignore[arg-type]
 settings.register_profile("default", max_examples=200, **_CALM)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
+from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, Json, freeze
 from agentgraph.conversation.history import NOTHING_SAID, History
 from agentgraph.conversation.message import Message, ToolCall
@@ -68,6 +69,7 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     """Whether a run-scoped handler sees every output."""
     tool_output: int = 100_000
     """Characters of one tool's output that are kept for the model; the trace has all of it."""
+    budget: Budget | None = None
 
 
 class Progress(Struct, frozen=True, omit_defaults=True):
@@ -77,6 +79,11 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     model_calls: int = 0
     tool_calls: int = 0
     handoffs: int = 0
+    usage: Usage = NO_USAGE
+    visits: FrozenDict = EMPTY
+    """How often each agent took over; counted where the budget limits it."""
+    exceeded: str | None = None
+    """The budget that something was refused for: the run ends when the calls in hand are answered."""
     calls: tuple[Pending, ...] = ()
     at: int = 0
     """The call whose turn it is to be committed."""

@@ -58,6 +58,24 @@ class Agent:
     on_tool_output: tuple[Factory, Handler] | None = None
     output: Shape | None = field(init=False, default=None, repr=False, compare=False)
 
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            instructions: Instructions = ...,
+            model: str | Model | None = ...,
+            tools: Iterable[Tool | Callable[..., Any]] = ...,
+            handoffs: Iterable[str | Agent | AgentGroup | Handoff] = ...,
+            output_type: Any = ...,
+            temperature: float | None = ...,
+            params: Mapping[str, Any] = ...,
+            headers: Mapping[str, str] = ...,
+            description: str = ...,
+            may_finish: bool = ...,
+            on_tool_output: tuple[Factory, Handler] | None = ...,
+        ) -> None: ...
+
     def __post_init__(self) -> None:
         name = checked_agent_name(self.name, "an agent")
         if self.tools:

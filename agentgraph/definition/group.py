@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from agentgraph.definition.agent import Agent, agent_tool
 from agentgraph.definition.handoff import Handoff, as_handoff
@@ -26,6 +26,17 @@ class AgentGroup:
     members: tuple[Agent | AgentGroup, ...] = ()
     handoffs: tuple[tuple[str, Handoff], ...] = ()
     description: str = ""
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str,
+            root: Agent | AgentGroup,
+            members: Iterable[Agent | AgentGroup] = ...,
+            handoffs: Iterable[tuple[Any, ...]] = ...,
+            description: str = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         checked_agent_name(self.name, "a group")

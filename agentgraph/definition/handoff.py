@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,19 @@ class Handoff:
     history: Callable[[Sequence[Message]], Sequence[Message]] | None = None
     requires: frozenset[str] = frozenset()
     payload_shape: Shape | None = field(init=False, default=None, repr=False, compare=False)
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            target: str | Agent | AgentGroup,
+            tool_name: str | None = ...,
+            description: str | None = ...,
+            payload: Any = ...,
+            when: Callable[[Context], bool] | None = ...,
+            history: Callable[[Sequence[Message]], Sequence[Message]] | None = ...,
+            requires: str | Iterable[str] = ...,
+        ) -> None: ...
 
     def __post_init__(self) -> None:
         if isinstance(self.target, str):

@@ -1,7 +1,7 @@
 """The pure core: `step` follows a context by an event, `due` says what the outside still owes."""
 
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace, replay
 from agentgraph.engine.turn import TURN, Step, due, step
 from agentgraph.engine.view import provider_view, request_for
@@ -20,6 +20,7 @@ __all__ = [
     "OutputHandled",
     "RunTool",
     "Step",
+    "TimeUp",
     "ToolReturned",
     "Trace",
     "UserSaid",

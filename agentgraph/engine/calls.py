@@ -17,6 +17,7 @@ from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import as_json, as_text
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.effects import AskApproval, Effect, HandleOutput, RunTool
+from agentgraph.engine.limits import no_handoff_left, no_tool_left
 from agentgraph.engine.view import INTERRUPTED, unused_id
 from agentgraph.errors import IllegalEvent
 from agentgraph.machine.fsm import missing
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 _HANDED_OFF = "not executed: the conversation was handed off"
 _ENDED = "not executed: the run ended with the output of an earlier call"
 _ENDED_LATE = "not executed to an effect here: the run ended with the output of an earlier call, and what this one gave was not used"
-_SPOKEN_OVER = "not executed: the user spoke first"
 
 
 class Output:
@@ -50,6 +50,8 @@ class Acted:
     context: Context
     calls: list[Pending]
     at: int
+    started: int
+    """Tools started in this run so far."""
     effects: list[Effect] = field(default_factory=list)
     final: Output | None = None
 
@@ -77,7 +79,7 @@ def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
         error = Returned(error=f"the arguments are not a JSON object: {wrong}", failed=True) if wrong else None
         pending.append(Pending(clean, "returned", returned=error) if error else Pending(clean))
     said = Message("assistant", reply.text, agent=context.agent, tool_calls=tuple(asked))
-    return _go_on(Acted(machine, replace(context, messages=history.add(said)), pending, 0))
+    return _go_on(Acted(machine, replace(context, messages=history.add(said)), pending, 0, _started(context)))
 
 
 def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
@@ -114,12 +116,12 @@ def approved(machine: Machine, context: Context, event: Approved) -> Acted:
     return _go_on(acted)
 
 
-def abandoned(machine: Machine, context: Context) -> Context:
+def abandoned(machine: Machine, context: Context, unstarted: str) -> Context:
     """`context` with every pending call answered: by its result if it has one, else by what is known of it."""
     progress = context.progress
     if progress is None:
         return context
-    acted = Acted(machine, context, list(progress.calls), progress.at)
+    acted = Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls)
     for i in range(progress.at, len(acted.calls)):
         acted.at = i
         match acted.calls[i].state:
@@ -128,8 +130,12 @@ def abandoned(machine: Machine, context: Context) -> Context:
             case "started":
                 _answer(acted, INTERRUPTED)
             case "held" | "asked":
-                _answer(acted, _SPOKEN_OVER)
+                _answer(acted, unstarted)
     return replace(acted.context, progress=None)
+
+
+def _started(context: Context) -> int:
+    return context.progress.tool_calls if context.progress else 0
 
 
 def _found(
@@ -139,7 +145,7 @@ def _found(
     assert progress is not None
     for i, pending in enumerate(progress.calls):
         if pending.call.id == call_id and pending.state == state:
-            return Acted(machine, context, list(progress.calls), progress.at), i
+            return Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls), i
     open_ids = [p.call.id for p in progress.calls if p.state == state]
     raise IllegalEvent(event, f"call ids {', '.join(map(repr, open_ids))}" if open_ids else "no such answer now")
 
@@ -203,6 +209,7 @@ def _start(acted: Acted, i: int) -> None:
         acted.calls[i] = replace(pending, state="asked")
         acted.effects.append(AskApproval(agent, pending.call))
     else:
+        acted.started += 1
         acted.calls[i] = replace(pending, state="started")
         acted.effects.append(RunTool(agent, pending.call))
 
@@ -218,7 +225,17 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
         tool.arguments.check(thaw(call.arguments))
     except Mismatch as wrong:
         return f"the arguments of {call.name!r} do not fit: {wrong}"
+    progress = acted.context.progress
+    if progress is not None and no_tool_left(progress, acted.started):
+        _exceed(acted, "tool_calls")
+        return f"{call.name!r} was not executed: the tool calls that this run may make are used up"
     return None
+
+
+def _exceed(acted: Acted, budget: str) -> None:
+    progress = acted.context.progress
+    assert progress is not None
+    acted.context = replace(acted.context, progress=replace(progress, exceeded=budget))
 
 
 def _has_handler(acted: Acted) -> bool:
@@ -239,18 +256,27 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     if not verdict.permitted:
         _answer(acted, f"error: {call.name!r} was refused: {verdict.reason}")
         return False
+    progress = acted.context.progress
+    assert progress is not None
+    used_up = no_handoff_left(progress, verdict.target)
+    if used_up is not None:
+        _exceed(acted, used_up)
+        _answer(acted, f"not executed: the {used_up} that this run may make are used up")
+        return False
     given = f" It was given: {as_text(payload, 100_000)}" if payload else ""
     _answer(acted, f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
     _close(acted, f"{_HANDED_OFF} to {edge.handoff.target_name}", "")
-    progress = acted.context.progress
-    assert progress is not None
     reason = call.arguments.get("reason")
     handed = Handed(
         edge.source, verdict.target, call.name, len(acted.context.messages), reason if isinstance(reason, str) else None, payload
     )
-    acted.context = replace(
-        acted.context, agent=verdict.target, handed=handed, progress=replace(progress, calls=(), at=0, handoffs=progress.handoffs + 1)
+    visits = (
+        FrozenDict({**progress.visits, verdict.target: progress.visits.get(verdict.target, 0) + 1})
+        if progress.settings.budget
+        else progress.visits
     )
+    onward = replace(progress, calls=(), at=0, handoffs=progress.handoffs + 1, tool_calls=acted.started, visits=visits)
+    acted.context = replace(acted.context, agent=verdict.target, handed=handed, progress=onward)
     return True
 
 
@@ -281,6 +307,7 @@ def _commit(acted: Acted) -> None:
             data=FrozenDict({**context.data, **back.updates}) if back.updates else context.data,
             facts=context.facts | facts,
             usage=context.usage + back.usage,
+            progress=replace(progress, usage=progress.usage + back.usage),
         )
     limit = progress.settings.tool_output
     _answer(acted, f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
@@ -299,6 +326,5 @@ def _kept(acted: Acted) -> Acted:
     progress = acted.context.progress
     assert progress is not None
     calls, at = (tuple(acted.calls), acted.at) if acted.at < len(acted.calls) else ((), 0)
-    ran = sum(isinstance(effect, RunTool) for effect in acted.effects)
-    acted.context = replace(acted.context, progress=replace(progress, calls=calls, at=at, tool_calls=progress.tool_calls + ran))
+    acted.context = replace(acted.context, progress=replace(progress, calls=calls, at=at, tool_calls=acted.started))
     return acted

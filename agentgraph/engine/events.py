@@ -64,4 +64,10 @@ class Approved(Struct, frozen=True, tag=True):
     reason: str = ""
 
 
-Event = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved
+class TimeUp(Struct, frozen=True, tag=True):
+    """The seconds that the run may take are over."""
+
+    seconds: float
+
+
+Event = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp

@@ -21,8 +21,9 @@ from agentgraph.conversation.message import Message
 from agentgraph.engine import calls as acting
 from agentgraph.engine.answer import Unusable, read_answer
 from agentgraph.engine.continuity import holder, refuse_stranger
-from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool, StopReason
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.limits import spent
 from agentgraph.errors import IllegalEvent, LimitReached, ModelError
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
 
 def _interrupted(machine: Machine, context: Context, event: UserSaid) -> Step:
     """The user speaks while a run is under way, or after one was cut off: what is pending is answered first."""
-    return _user_said(machine, acting.abandoned(machine, context), event)
+    return _user_said(machine, acting.abandoned(machine, context, "not executed: the user spoke first"), event)
 
 
 # -- thinking ----------------------------------------------------------------------------------------------------------
@@ -108,8 +109,9 @@ def _interrupted(machine: Machine, context: Context, event: UserSaid) -> Step:
 def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> Step:
     reply, progress = event.reply, context.progress
     assert progress is not None
-    progress = replace(progress, model_calls=progress.model_calls + 1)
-    usage = context.usage + (reply.usage if reply.usage.requests else replace(reply.usage, requests=1))
+    used = reply.usage if reply.usage.requests else replace(reply.usage, requests=1)
+    usage = context.usage + used
+    progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
     if reply.tool_calls:
         context = replace(context, usage=usage, progress=replace(progress, retries=0, note=None))
         return _acted(acting.taken_up(machine, context, reply))
@@ -135,10 +137,20 @@ def _thought(context: Context) -> Step:
     progress = context.progress
     assert progress is not None
     assert context.agent is not None
-    if progress.model_calls >= progress.settings.max_turns:
-        ended = replace(context, progress=None)
-        return Step(ended, (Finish("max_turns", error=LimitReached("max_turns", progress.settings.max_turns, ended)),))
+    limit = spent(progress)
+    if limit is not None:
+        return _stopped(context, *limit)
     return Step(context, (CallModel(context.agent),))
+
+
+def _stopped(context: Context, limit: str, allowed: float) -> Step:
+    ended = replace(context, progress=None)
+    reason: StopReason = "max_turns" if limit == "max_turns" else "budget"
+    return Step(ended, (Finish(reason, error=LimitReached(limit, allowed, ended)),))
+
+
+def _time_up(machine: Machine, context: Context, event: TimeUp) -> Step:
+    return _stopped(acting.abandoned(machine, context, "not executed: the time of the run was up"), "seconds", event.seconds)
 
 
 def _model_failed(_: Machine, context: Context, event: ModelFailed) -> Step:
@@ -180,10 +192,12 @@ TURN: Mapping[tuple[Phase, type], Follow] = MappingProxyType(
         (Phase.THINKING, UserSaid): _interrupted,
         (Phase.THINKING, ModelReplied): _model_replied,
         (Phase.THINKING, ModelFailed): _model_failed,
+        (Phase.THINKING, TimeUp): _time_up,
         (Phase.ACTING, UserSaid): _interrupted,
         (Phase.ACTING, ToolReturned): _tool_returned,
         (Phase.ACTING, OutputHandled): _output_handled,
         (Phase.ACTING, Approved): _approved,
+        (Phase.ACTING, TimeUp): _time_up,
     }
 )
 
@@ -193,10 +207,12 @@ LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
         (Phase.THINKING, UserSaid): (Phase.THINKING,),
         (Phase.THINKING, ModelReplied): (Phase.WAITING, Phase.THINKING, Phase.ACTING),
         (Phase.THINKING, ModelFailed): (Phase.WAITING,),
+        (Phase.THINKING, TimeUp): (Phase.WAITING,),
         (Phase.ACTING, UserSaid): (Phase.THINKING,),
         (Phase.ACTING, ToolReturned): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, OutputHandled): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, Approved): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+        (Phase.ACTING, TimeUp): (Phase.WAITING,),
     }
 )
 """Where each row may lead. The drawing shows it; a law holds every step to it."""

@@ -24,42 +24,34 @@ def collapsed(topology: T, group: str | None, depth: int) -> T:
     """`topology` with some groups closed. O(agents + handoffs)."""
     if group is not None and group not in topology.groups:
         raise DefinitionError(f"graph {topology.name!r} has no group {group!r}; it has {listed(topology.groups)}")
+    closed = closed_groups(topology, group, depth)
     stands_for = quotient_map(topology, group, depth)
     small = type(topology)(topology.name, home=_moved(topology.home, stands_for), human=_moved(topology.human, stands_for))
     for name, agent in topology.agents.items():
-        node = stands_for[name]
-        if node not in small.agents:
-            small.add_agent(
-                agent.replace(handoffs=()) if node == name and not _closed(topology, node, stands_for) else _closed_group(topology, node)
-            )
+        if stands_for[name] not in small.agents:
+            inside = closed & set(topology.groups_of(name))
+            small.add_agent(_closed_group(topology, stands_for[name]) if inside else agent.replace(handoffs=()))
     for edge in topology.edges:
         source, target = stands_for[edge.source], stands_for[edge.target]
         if source != target or edge.source == edge.target == source:
             small.add_handoff(source, edge.handoff.replace(target=target, tool_name=edge.tool))
-    small.regroup(
-        g._replace(root=stands_for.get(g.root, g.root))
-        for g in topology.groups.values()
-        if g.name not in stands_for.values() and not set(topology.groups_of(g.name)) & set(stands_for.values())
-    )
+    open_groups = (g for g in topology.groups.values() if not closed & set(topology.path_of(g.name)))
+    small.regroup(g._replace(root=stands_for.get(g.root, g.root)) for g in open_groups)
     small.entry = dict.fromkeys(stands_for[name] for name in topology.entries)
     return small
 
 
+def closed_groups(topology: Topology, group: str | None = None, depth: int = 0) -> frozenset[str]:
+    """The groups that become one node: `group` alone, or those that lie `depth` groups deep."""
+    if group is not None:
+        return frozenset([group])
+    return frozenset(name for name in topology.groups if len(topology.path_of(name)) == depth + 1)
+
+
 def quotient_map(topology: Topology, group: str | None = None, depth: int = 0) -> Mapping[str, str]:
-    """For every agent, the node that stands for it: the outermost closed group that holds it, or itself."""
-
-    def node(name: str) -> str:
-        path = topology.groups_of(name)
-        if group is not None:
-            return group if group in path else name
-        return path[depth] if len(path) > depth else name
-
-    return {name: node(name) for name in topology.agents}
-
-
-def _closed(topology: Topology, node: str, stands_for: Mapping[str, str]) -> bool:
-    """A group may bear the name of its root: it is closed when another member stands behind that name too, or the group holds it."""
-    return node in topology.groups and node in topology.groups_of(next(name for name, shown in stands_for.items() if shown == node))
+    """For every agent, the node that stands for it: the closed group that holds it, or itself."""
+    closed = closed_groups(topology, group, depth)
+    return {name: next((g for g in topology.groups_of(name) if g in closed), name) for name in topology.agents}
 
 
 def _closed_group(topology: Topology, name: str) -> Agent:

@@ -154,7 +154,7 @@ class Topology:
             DefinitionError: for a member that is not there, or a root that is not a member.
         """
         self._read.clear()
-        self._groups = {group.name: group for group in groups}
+        self._groups = {group.name: group._replace(members=_root_first(group)) for group in groups}
         self._group_of = {}
         for group in self._groups.values():
             for member in group.members:
@@ -169,7 +169,7 @@ class Topology:
                 raise DefinitionError(
                     f"group {group.name!r} has the root {group.root!r}, which is not a member; it has {listed(group.members)}"
                 )
-            self._path_of(group.name)
+            self.path_of(group.name)
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -220,9 +220,10 @@ class Topology:
     def groups_of(self, agent: str) -> tuple[str, ...]:
         """The groups that hold `agent`, outermost first."""
         group = self._group_of.get(agent)
-        return () if group is None else self._path_of(group)
+        return () if group is None else self.path_of(group)
 
-    def _path_of(self, group: str) -> tuple[str, ...]:
+    def path_of(self, group: str) -> tuple[str, ...]:
+        """`group` and the groups around it, outermost first."""
         path: list[str] = []
         at: str | None = group
         while at is not None:
@@ -320,6 +321,11 @@ class Topology:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self._agents)} agents, {len(self.edges)} handoffs, {len(self._groups)} groups)"
+
+
+def _root_first(group: Group) -> tuple[str, ...]:
+    """A root that is not among the members stays out, and is refused."""
+    return (group.root, *(m for m in group.members if m != group.root)) if group.root in group.members else tuple(group.members)
 
 
 def listed(names: Iterable[str], most: int = 8) -> str:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from agentgraph.conversation.frozen import thaw
 from agentgraph.definition.agent import Agent
 from agentgraph.definition.handoff import Handoff
 from agentgraph.definition.tool import Tool
@@ -30,7 +31,8 @@ def save(topology: Topology, path: str | Path) -> None:
     if file.suffix in _YAML:
         import yaml
 
-        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+        readable = "\x85" not in json.dumps(data, ensure_ascii=False)  # PyYAML writes a raw NEL, and reads it back as a blank
+        text = yaml.safe_dump(data, sort_keys=False, allow_unicode=readable, width=120)
     else:
         _check_suffix(file)
         text = json.dumps(data, indent=1) + "\n"
@@ -138,7 +140,7 @@ def _handoff(source: str, handoff: Handoff) -> dict[str, Any]:
             "description": handoff.description,
             "requires": sorted(handoff.requires),
             "conditional": True if handoff.when is not None else None,
-            "payload": handoff.payload_shape.schema if handoff.payload_shape else None,
+            "payload": thaw(handoff.payload_shape.schema) if handoff.payload_shape else None,
         }
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Settings
 from agentgraph.conversation.frozen import EMPTY, freeze
 from agentgraph.conversation.message import ToolCall
@@ -34,6 +35,7 @@ class RunConfig:
     """How many tools of one reply may run at the same time; None for all of them."""
     tool_output_limit: int = 100_000
     """Characters of one tool's output that the model is shown; the trace keeps all of it."""
+    budget: Budget | None = None
     approve: Callable[[ToolCall], bool] | None = None
     """Decides at once about tools that need approval. Without it the run stops, and the context says what is pending."""
     run_context: tuple[Factory, Handler] | None = None
@@ -66,7 +68,7 @@ class RunConfig:
     @property
     def settings(self) -> Settings:
         """What the engine must know of this."""
-        return Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit)
+        return Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit, self.budget)
 
 
 DEFAULT = RunConfig()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from agentgraph.engine.effects import CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.engine.events import TimeUp
 from agentgraph.runtime.observations import Observation
 from agentgraph.runtime.tool_run import ToolRun
 
@@ -60,6 +61,10 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
             effect = waiting.popleft()
             event: Event | None
+            left = run.seconds_left()
+            if left is not None and left <= 0 and type(effect) is not Finish:
+                running, waiting = 0, deque(run.feed(run.time_up()))
+                continue
             if type(effect) is CallModel:
                 event = yield from _asked(run, effect)
             elif type(effect) is RunTool:
@@ -82,6 +87,9 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 continue
             running -= 1
             event = arrived
+        if type(event) is TimeUp:
+            running = 0
+            waiting.clear()
         if event is not None:
             waiting.extend(run.feed(event))
     run.close()

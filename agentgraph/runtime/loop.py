@@ -10,19 +10,20 @@ import asyncio
 import atexit
 import os
 import threading
-from collections.abc import AsyncGenerator, Coroutine, Generator
-from concurrent.futures import Future
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 _DONE = object()
+_PATIENCE = 5.0  # seconds for what was cancelled to come to its end
 
 
 class BackgroundLoop:
     """An event loop that starts when it is first needed."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -53,21 +54,34 @@ class BackgroundLoop:
             return await coroutine
         return await asyncio.wrap_future(self.submit(coroutine))
 
-    def iterate(self, generator: AsyncGenerator[T, None]) -> Generator[T, None, None]:
-        """The items of `generator`, which runs in this loop, for a thread. It is closed also when the iteration is abandoned."""
-        try:
-            while (item := self.run(_next(generator))) is not _DONE:
-                yield item  # type: ignore[misc]
-        finally:
-            self.run(generator.aclose())
+    def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Generator[T, None, None]:
+        """The items of `generator`, which runs in this loop, for a thread. It is closed also when the iteration is abandoned.
 
-    async def aiterate(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
-        """The items of `generator`, which runs in this loop, for any loop. It is closed also when the iteration is abandoned."""
+        Raises:
+            TimeoutError: when there are no seconds left to wait for the next one.
+        """
+        turn = asyncio.Lock()
         try:
-            while (item := await self.await_(_next(generator))) is not _DONE:
+            while (item := self.run(_next(generator, turn), seconds_left())) is not _DONE:
                 yield item  # type: ignore[misc]
         finally:
-            await self.await_(generator.aclose())
+            closing = self._closing(generator, turn)
+            # The garbage collector finds abandoned streams in any thread: in the loop's own, and in one that holds what the loop needs.
+            if closing is not None and not self.is_current():
+                wait([closing], _PATIENCE)
+
+    def aiterate(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        """The items of `generator`, which runs in this loop, for any loop. It is closed also when the iteration is abandoned."""
+        return generator if self.is_current() else self._aiterated(generator)
+
+    async def _aiterated(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        turn = asyncio.Lock()
+        try:
+            while (item := await self.await_(_next(generator, turn))) is not _DONE:
+                yield item  # type: ignore[misc]
+        finally:
+            # Not waited for: a loop that ends closes all its generators at once, and one that waits is in the way of those around it.
+            self._closing(generator, turn)
 
     def is_current(self) -> bool:
         """Whether the caller runs in this loop."""
@@ -79,10 +93,16 @@ class BackgroundLoop:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None or not thread.is_alive():
             return
-        asyncio.run_coroutine_threadsafe(_emptied(), loop).result(5)
+        wait([asyncio.run_coroutine_threadsafe(_emptied(), loop)], _PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
-        loop.close()
+        thread.join(_PATIENCE)
+        if not thread.is_alive():
+            loop.close()
+
+    def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
+        """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
+        with self._lock:
+            return None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -94,12 +114,18 @@ class BackgroundLoop:
 
     def forget(self) -> None:
         """After a fork: the thread is not here, so the loop is not usable here."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._loop = self._thread = None
 
 
-async def _next(generator: AsyncGenerator[T, None]) -> T | object:
-    return await anext(generator, _DONE)
+async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
+    async with turn:
+        return await anext(generator, _DONE)
+
+
+async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
+    async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
+        await generator.aclose()
 
 
 async def _emptied() -> None:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from time import perf_counter
+from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
 from agentgraph.engine.continuity import holder
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, ToolReturned, UserSaid
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import due, step
 from agentgraph.engine.view import request_for
@@ -67,6 +68,7 @@ class Run:
 
     __slots__ = (
         "_cause",
+        "_deadline",
         "_finish",
         "_pairs",
         "_path",
@@ -91,6 +93,8 @@ class Run:
         self._finish: Finish | None = None
         self._cause: BaseException | None = None
         self._started_at: dict[str, float] = {}
+        budget = around.config.budget
+        self._deadline = monotonic() + budget.seconds if budget is not None and budget.seconds is not None else None
         self._watched = around.collecting or bool(around.listeners)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -138,6 +142,15 @@ class Run:
             self._observe(before, event, effects)
         return effects
 
+    def seconds_left(self) -> float | None:
+        """Until the run's time is up; None when it has no limit."""
+        return None if self._deadline is None else self._deadline - monotonic()
+
+    def time_up(self) -> TimeUp:
+        """The event that ends a run whose time is up."""
+        budget = self.around.config.budget
+        return TimeUp(budget.seconds if budget is not None and budget.seconds is not None else 0.0)
+
     # -- effects, as far as they need no waiting ---------------------------------------------------------------------
 
     def request(self, effect: CallModel) -> tuple[Model, ModelRequest]:
@@ -158,8 +171,11 @@ class Run:
             raise ModelError(f"the instructions of {effect.agent!r} failed: {type(error).__name__}: {error}", self.context) from error
         return around.models(model) if isinstance(model, str) else model, request
 
-    def not_answered(self, error: BaseException) -> ModelFailed:
-        """The model failed; the error is kept as the cause of the one in the result."""
+    def not_answered(self, error: BaseException) -> ModelFailed | TimeUp:
+        """The model failed, or the run's time was up; the error is kept as the cause of the one in the result."""
+        left = self.seconds_left()
+        if left is not None and left <= 0:
+            return self.time_up()
         self._cause = error
         return ModelFailed(str(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {error}")
 
@@ -197,10 +213,12 @@ class Run:
 
         One that runs `apart`, in a thread or task of its own, tells nobody itself: what it collects is told by this run.
         """
-        around = self.around
+        around, left = self.around, self.seconds_left()
         inner = Surroundings(
             around.machine.nested(run.tool),
-            around.config.replace(max_turns=run.tool.max_turns, run_context=None),
+            around.config.replace(
+                max_turns=run.tool.max_turns, run_context=None, budget=Budget(seconds=max(left, 0.001)) if left else None
+            ),
             around.models,
             NOBODY if apart else around.listeners,
             around.streaming,

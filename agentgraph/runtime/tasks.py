@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.engine.events import ModelFailed, ModelReplied, ToolReturned
+from agentgraph.engine.events import ModelReplied
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.observations import Observation, TextDelta
 from agentgraph.runtime.tool_run import ToolRun, in_thread
 
 if TYPE_CHECKING:
+    from agentgraph.engine.events import Event, ToolReturned
     from agentgraph.runtime.run import Run
 
 
@@ -47,7 +48,7 @@ async def perform(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
                             answer = item
             elif type(wanted) is Call:
                 if wanted.tool_run.tool.agent is None:
-                    answer = await _called(wanted.tool_run)
+                    answer = await _in_time(run, _called(wanted.tool_run))
                     continue
                 child = run.nested(wanted.tool_run)
                 async with aclosing(perform(child, wanted.tool_run.arguments["input"])) as observations:
@@ -61,7 +62,7 @@ async def perform(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
             elif isinstance(wanted, Observation):
                 yield wanted
             else:
-                answer = await arrivals.get()
+                answer = await _in_time(run, arrivals.get())
     finally:
         await _cancelled(tasks)
 
@@ -73,12 +74,28 @@ async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
+    """What `waited` gives, or, when the run's time is up before, the event that says so."""
+    left = run.seconds_left()
+    if left is None:
+        return await waited
+    try:
+        async with asyncio.timeout(left):
+            return await waited
+    except TimeoutError:
+        return run.time_up()
+
+
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
-async def _replied(run: Run, ask: Ask) -> ModelReplied | ModelFailed:
+async def _replied(run: Run, ask: Ask) -> Event:
+    left = run.seconds_left()
     try:
-        return ModelReplied(await _reply(ask))
+        if left is None:
+            return ModelReplied(await _reply(ask))
+        async with asyncio.timeout(left):
+            return ModelReplied(await _reply(ask))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
@@ -92,11 +109,11 @@ async def _reply(ask: Ask) -> Reply:
     return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
 
 
-async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | ModelReplied | ModelFailed, None]:
+async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, None]:
     agent, around = ask.request.agent, run.around.within
     try:
         async with aclosing(_pieces(ask)) as items:
-            async for item in items:
+            while (item := await _next(items, run.seconds_left())) is not None:
                 if isinstance(item, Reply):
                     yield ModelReplied(item)
                     return
@@ -104,6 +121,13 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | ModelRep
         raise ConnectionError(f"the stream for {agent!r} ended without a reply")
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         yield run.not_answered(error)
+
+
+async def _next(items: AsyncGenerator[str | Reply, None], left: float | None) -> str | Reply | None:
+    if left is None:
+        return await anext(items, None)
+    async with asyncio.timeout(left):
+        return await anext(items, None)
 
 
 async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:

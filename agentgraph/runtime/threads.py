@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import inspect
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.engine.events import ModelFailed, ModelReplied, ToolReturned
+from agentgraph.engine.events import ModelReplied
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.observations import Observation, TextDelta
 from agentgraph.runtime.tool_run import ToolRun, in_thread, within
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
+    from agentgraph.engine.events import Event, ToolReturned
     from agentgraph.runtime.run import Run
 
 
@@ -38,43 +39,52 @@ def perform(run: Run, said: Any) -> Generator[Observation, None, None]:
         if type(wanted) is Ask:
             answer = (yield from _streamed(run, wanted)) if run.around.streaming else _replied(run, wanted)
         elif type(wanted) is Call:
-            answer = _called(wanted.tool_run) if wanted.tool_run.tool.agent is None else (yield from _nested(run, wanted.tool_run))
+            if wanted.tool_run.tool.agent is None:
+                answer = _called_in_time(run, wanted.tool_run)
+            else:
+                answer = yield from _nested(run, wanted.tool_run)
         elif type(wanted) is Start:
             _start(run, wanted.tool_run, arrivals)
         elif isinstance(wanted, Observation):
             yield wanted
         else:
-            answer = arrivals.get()
+            try:
+                answer = arrivals.get(timeout=run.seconds_left())
+            except Empty:
+                answer = run.time_up()
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
 
 
-def _replied(run: Run, ask: Ask) -> ModelReplied | ModelFailed:
+def _replied(run: Run, ask: Ask) -> Event:
+    left = run.seconds_left()
     try:
-        return ModelReplied(_waited_for(ask.model.reply(ask.request)))
+        if left is None:
+            return ModelReplied(_waited_for(ask.model.reply(ask.request)))
+        return ModelReplied(within(left, lambda: _waited_for(ask.model.reply(ask.request), left)))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
-def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, ModelReplied | ModelFailed]:
+def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
     try:
-        reply = yield from _pieces(ask, run.around.within)
+        reply = yield from _pieces(ask, run)
         return ModelReplied(reply)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
-def _pieces(ask: Ask, around: tuple[str, ...]) -> Generator[Observation, None, Reply]:
-    agent = ask.request.agent
+def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
+    agent, around = ask.request.agent, run.around.within
     stream = getattr(ask.model, "stream", None)
     if stream is None:
-        whole: Reply = _waited_for(ask.model.reply(ask.request))
+        whole: Reply = _waited_for(ask.model.reply(ask.request), run.seconds_left())
         if whole.text:
             yield TextDelta(agent=agent, text=whole.text, within=around)
         return whole
     pieces: Any = stream(ask.request)
-    items: Any = LOOP.iterate(pieces) if hasattr(pieces, "__anext__") else pieces
+    items: Any = LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else pieces
     try:
         for item in items:
             if isinstance(item, Reply):
@@ -97,8 +107,20 @@ async def _awaited(answer: Any) -> Any:
 
 
 def _start(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> None:
-    work = partial(_called, tool_run) if tool_run.tool.agent is None else partial(_nested_apart, run, tool_run, arrivals)
+    work: Callable[[], Any] = partial(_called, tool_run)
+    if tool_run.tool.agent is not None:
+        work = partial(_nested_apart, run, tool_run, arrivals)
     in_thread(work, lambda result: arrivals.put(tool_run.failed(result) if isinstance(result, BaseException) else result))
+
+
+def _called_in_time(run: Run, tool_run: ToolRun) -> Event:
+    left = run.seconds_left()
+    if left is None:
+        return _called(tool_run)
+    try:
+        return within(left, partial(_called, tool_run))
+    except TimeoutError:
+        return run.time_up()
 
 
 def _called(tool_run: ToolRun) -> ToolReturned:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.message import Message, ToolCall
@@ -62,28 +62,38 @@ class LiteLLMModel:
             await items.aclose()
 
     async def _reply(self, request: ModelRequest) -> Reply:
-        async with asyncio.timeout(self.timeout):
-            response = await _litellm().acompletion(**self._question(request))
-        return self._read(response)
+        return self._read(await self._before(self._deadline(), _litellm().acompletion(**self._question(request))))
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[str | Reply, None]:
         chunks: list[Any] = []
-        async with asyncio.timeout(self.timeout):
-            pieces = await _litellm().acompletion(**self._question(request), stream=True, stream_options={"include_usage": True})
-            try:
-                async for chunk in pieces:
-                    chunks.append(chunk)
-                    text = chunk.choices[0].delta.content if chunk.choices else None
-                    if text:
-                        yield text
-            finally:
-                await pieces.aclose()
+        deadline = self._deadline()
+        question = {**self._question(request), "stream": True, "stream_options": {"include_usage": True}}
+        pieces = await self._before(deadline, _litellm().acompletion(**question))
+        try:
+            while (chunk := await self._before(deadline, anext(pieces, None))) is not None:
+                chunks.append(chunk)
+                text = chunk.choices[0].delta.content if chunk.choices else None
+                if text:
+                    yield text
+        finally:
+            await pieces.aclose()
         if getattr(pieces, "received_finish_reason", None) is None and not self.name.startswith(("gemini/", "vertex_ai/")):
             raise ModelError(f"the stream of {self.name!r} was cut short: it ended without saying that it was finished")
         yield self._read(_litellm().stream_chunk_builder(chunks))
 
+    def _deadline(self) -> float:
+        return asyncio.get_running_loop().time() + self.timeout
+
+    async def _before(self, deadline: float, answer: Awaitable[Any]) -> Any:
+        """Await `answer` until `deadline`. Around each wait of a stream, not around the stream: every step of it is a task of its own."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await answer
+        except TimeoutError as late:
+            raise ModelError(f"{self.name!r} did not answer within {self.timeout:g} seconds") from late
+
     def _question(self, request: ModelRequest) -> dict[str, Any]:
-        question: dict[str, Any] = {**self._params, **request.params}
+        question: dict[str, Any] = _plain({**self._params, **request.params})
         question |= {
             "model": self.name,
             "messages": [_wire(message) for message in request.messages],
@@ -92,17 +102,18 @@ class LiteLLMModel:
             "max_retries": 0,
             "drop_params": True,
         }
+        question.pop("stream", None)  # whether it is streamed is not a param: `reply` and `stream` say so
         if request.tools:
             question["tools"] = [_plain(tool) for tool in request.tools]
         if request.headers:
-            question["extra_headers"] = dict(request.headers)
+            question["extra_headers"] = {**question.get("extra_headers", {}), **request.headers}
         if request.output is not None:
             schema = {"name": _schema_name(request.output.name), "schema": _plain(request.output.schema)}
             question["response_format"] = {"type": "json_schema", "json_schema": schema}
         return question
 
     def _read(self, response: Any) -> Reply:
-        if not response.choices:
+        if response is None or not response.choices:
             raise ModelError(f"{self.name!r} sent a response without choices")
         choice = response.choices[0]
         calls = tuple(
