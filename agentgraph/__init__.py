@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         RunStarted as RunStarted,
         TextDelta as TextDelta,
         ToolCompleted as ToolCompleted,
+        ToolRefused as ToolRefused,
         ToolStarted as ToolStarted,
     )
     from agentgraph.runtime.result import RunResult as RunResult, RunResultWithContext as RunResultWithContext
@@ -101,6 +102,7 @@ _HOME = {
         "RunStarted",
         "TextDelta",
         "ToolCompleted",
+        "ToolRefused",
         "ToolStarted",
     ),
     "runtime.result": ("RunResult", "RunResultWithContext"),

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self
 
+from agentgraph.checks.topology import findings
 from agentgraph.graph import topology_file
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from agentgraph.errors import Finding
 
 
 class AgentGraph(Topology):
@@ -29,6 +32,10 @@ class AgentGraph(Topology):
             DefinitionError: with every finding that stops it.
         """
         return Machine(self)
+
+    def check(self) -> list[Finding]:
+        """What is wrong, or legal and suspicious: names that lead nowhere or collide, and side doors into groups."""
+        return findings(self)
 
     def save(self, path: str | Path) -> None:
         """Write the topology to a .json, .yaml or .yml file: names, tools' names, handoffs, groups; no code."""

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 class AgentGraphError(Exception):
-    """Everything this library raises on purpose."""
+    """Everything this library raises on purpose. The message is one line, whatever was given."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
 
 
 class Finding(Struct, frozen=True, kw_only=True):

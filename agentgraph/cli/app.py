@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,7 +16,6 @@ FAILED, WRONG_USE = 1, 2
 
 app = typer.Typer(
     help="The agent topology you can see, prove and run.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -54,26 +55,54 @@ def run(
 
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of `agentgraph`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show an answer shows what it was
+    try:
+        given = sys.argv[1:] if arguments is None else arguments
+        code = _run(given) if given else _run(["--help"]) or WRONG_USE
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _leave_quietly()
+    except OSError as error:
+        _quit(f"the output cannot be written: {error}", FAILED)
+    sys.exit(code)
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of one command. Only a broken or full output leaves by an exception."""
+    out = sys.stdout
     try:
         code = typer.main.get_command(app)(arguments, prog_name="agentgraph", standalone_mode=False)
     except AgentGraphError as error:
-        _quit(str(error), WRONG_USE)
+        return _say(str(error), WRONG_USE)
     except (KeyboardInterrupt, typer.Abort):
-        _quit("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; there is nobody to tell
-        sys.exit(0)
+        return _say("interrupted", 130)
+    except SystemExit:
+        if sys.stdout is out:
+            raise
+        _leave_quietly()  # typer found the pipe closed, put another stdout in its place, and gave up
     except Exception as error:
         explain = getattr(error, "format_message", None)  # how the command line parser says that it was used wrongly
         if explain is None:
             raise
-        _quit(f"{explain()} (see agentgraph --help)", WRONG_USE)
-    sys.exit(code if isinstance(code, int) else 0)
+        return _say(f"{explain()} (see agentgraph --help)", WRONG_USE)
+    return code if isinstance(code, int) else 0
 
 
-def _quit(message: str, code: int) -> None:
+def _say(message: str, code: int) -> int:
     print("agentgraph: " + " ".join(message.split()), file=sys.stderr)
-    sys.exit(code)
+    return code
+
+
+def _quit(message: str, code: int) -> NoReturn:
+    _say(message, code)
+    os._exit(code)  # nothing is left to flush, and trying to would be told as a traceback
+
+
+def _leave_quietly() -> NoReturn:
+    """Whoever read our output has gone: there is nobody to tell, and nothing is wrong."""
+    os._exit(0)
 
 
 if __name__ == "__main__":

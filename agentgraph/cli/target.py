@@ -20,7 +20,7 @@ from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 from agentgraph.runtime.agent_runner import AgentRunner
 
-_TOPOLOGY_FILES = (".json", ".yaml", ".yml")
+TOPOLOGY_FILES = (".json", ".yaml", ".yml")
 _FORMS = "give module:attribute, path/to/file.py:attribute, or a saved topology (.json, .yaml)"
 
 
@@ -36,17 +36,18 @@ def runner_at(target: str) -> AgentRunner:
 
 def value_at(target: str) -> Any:
     """The graph, runner, machine, agent or group that `target` names."""
-    if target.endswith(_TOPOLOGY_FILES):
+    if target.endswith(TOPOLOGY_FILES):
         return AgentGraph.load(target)
     where, colon, attribute = target.rpartition(":")
     if not colon or not where or not attribute:
-        raise DefinitionError(f"{target!r} names nothing that can be run; {_FORMS}")
+        hint = f"; {_suggested(_file(target))}" if target.endswith(".py") and Path(target).is_file() else ""
+        raise DefinitionError(f"{target!r} names nothing that can be run; {_FORMS}{hint}")
     if not all(part.isidentifier() and not part.startswith("_") for part in attribute.split(".")):
         raise DefinitionError(f"{attribute!r} in {target!r} is not a public dotted name; {_FORMS}")
-    found: Any = _file(where) if where.endswith(".py") else _module(where)
+    module = found = _file(where) if where.endswith(".py") else _module(where)
     for part in attribute.split("."):
         if not hasattr(found, part):
-            raise DefinitionError(f"{where} has no {attribute!r}; {_suggested(found)}")
+            raise DefinitionError(f"{where} has no {attribute!r}; {_suggested(module)}")
         found = getattr(found, part)
     if not isinstance(found, AgentRunner | Topology | Machine | Agent | AgentGroup):
         raise DefinitionError(f"{target!r} is a {type(found).__name__}; name an AgentGraph, an AgentRunner, an agent or a group")
@@ -62,7 +63,7 @@ def _module(name: str) -> Any:
         raise DefinitionError(
             f"the module {name!r} cannot be imported ({wrong}); is it installed, or did you mean a file, such as {name}.py:graph?"
         ) from wrong
-    except Exception as wrong:
+    except (Exception, SystemExit) as wrong:
         raise DefinitionError(f"the module {name!r} failed while it was imported: {type(wrong).__name__}: {wrong}") from wrong
 
 
@@ -78,7 +79,7 @@ def _file(name: str) -> Any:
     sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
     try:
         spec.loader.exec_module(module)
-    except Exception as wrong:
+    except (Exception, SystemExit) as wrong:
         raise DefinitionError(f"{name} failed while it was read: {type(wrong).__name__}: {wrong}") from wrong
     finally:
         sys.path.pop(0)

@@ -50,11 +50,13 @@ class Pending(Struct, frozen=True, omit_defaults=True):
 
     held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
     runs it. returned: it came back. handling: handlers look at what came back. handled: they have. done: in the history.
+    `ran` stays true once it was started.
     """
 
     call: ToolCall
     state: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
     approved: bool = False
+    ran: bool = False
     returned: Returned | None = None
 
 
@@ -155,11 +157,11 @@ class Context(Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         if type(self.messages) is not History:
-            force_setattr(self, "messages", History(map(_message, self.messages)))
+            force_setattr(self, "messages", History(map(_message, _several(self.messages, "messages"))))
         if type(self.data) is not FrozenDict:
             force_setattr(self, "data", _data(self.data))
         if type(self.facts) is not frozenset:
-            force_setattr(self, "facts", frozenset(self.facts))
+            force_setattr(self, "facts", frozenset(_several(self.facts, "facts")))
 
     @property
     def phase(self) -> Phase:
@@ -227,6 +229,16 @@ def _message(given: Any) -> Message:
     if isinstance(given, dict):
         return Message.from_openai(given)
     raise ContextError(f"messages holds a {type(given).__name__}; give Message values or chat-completions dictionaries", given)
+
+
+def _several(given: Any, name: str) -> list[Any]:
+    """`given` as a list: one fact given as text is one fact, not its letters."""
+    if isinstance(given, str):
+        given = [given]
+    try:
+        return list(given)
+    except TypeError:
+        raise ContextError(f"{name} is the {type(given).__name__} {given!r:.60}; give a list", given) from None
 
 
 def _data(given: Any) -> FrozenDict:

@@ -24,6 +24,8 @@ def dump(context: Context) -> str:
 
 def load(text: str | bytes) -> Context:
     """The context that `dump` wrote."""
+    if not isinstance(text, str | bytes):
+        raise ContextError(f"a stored context is text, not a {type(text).__name__}; give what context.to_json() wrote", text)
     try:
         given = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as wrong:

@@ -24,7 +24,7 @@ def obstacle(context: Context, graph: Destination) -> str | None:
     gone = [
         p.call.name
         for p in (context.progress.calls if context.progress else ())
-        if p.state in ("held", "asked", "started") and p.call.name not in offered
+        if p.state in ("asked", "started") and p.call.name not in offered
     ]
     return f"{context.agent!r} no longer offers {', '.join(map(repr, gone))}, which is pending" if gone else None
 

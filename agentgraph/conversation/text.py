@@ -23,10 +23,10 @@ def as_json(value: Any) -> Json:
     try:
         return freeze(value, "output")
     except (ContextError, RecursionError):
-        from pydantic_core import to_jsonable_python
+        from pydantic_core import to_json
 
         try:
-            return freeze(to_jsonable_python(value, fallback=str, inf_nan_mode="strings"), "output")
+            return freeze(json.loads(to_json(value, fallback=str, inf_nan_mode="strings")), "output")
         except (ContextError, RecursionError, ValueError):
             return str(value)
 

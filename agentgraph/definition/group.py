@@ -45,6 +45,8 @@ class AgentGroup:
                 f"group {self.name!r} has root={self.root!r}; a group has at least one agent, the one it is entered at: give root=Agent(...)"
             )
         object.__setattr__(self, "members", _members(self.name, self.root, self.members))
+        if not isinstance(self.handoffs, Iterable):
+            raise DefinitionError(f"group {self.name!r} has handoffs={self.handoffs!r}; give a list of (source, target)")
         object.__setattr__(self, "handoffs", tuple(_written(h, self.name) for h in self.handoffs))
 
     @classmethod
@@ -109,6 +111,8 @@ class GroupBuilder:
 
 
 def _members(group: str, root: Agent | AgentGroup, given: Iterable[Any]) -> tuple[Agent | AgentGroup, ...]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise DefinitionError(f"group {group!r} has members={given!r}; give a list of agents and groups")
     members: dict[str, Agent | AgentGroup] = {root.name: root}
     for member in given:
         if not isinstance(member, Agent | AgentGroup):

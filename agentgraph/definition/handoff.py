@@ -60,7 +60,7 @@ class Handoff:
     def __post_init__(self) -> None:
         if isinstance(self.target, str):
             checked_agent_name(self.target, "the target of a handoff")
-        elif not isinstance(getattr(self.target, "name", None), str):
+        elif not (isinstance(getattr(self.target, "name", None), str) and hasattr(self.target, "as_tool")):
             raise DefinitionError(f"a handoff leads to {self.target!r}; give an agent, a group, or the name of one")
         if self.tool_name is not None:
             checked_tool_name(self.tool_name, f"the handoff to {self.target_name!r}")

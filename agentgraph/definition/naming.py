@@ -1,7 +1,7 @@
 """Names that every provider accepts.
 
-The intersection of what OpenAI, Anthropic and Gemini take for a tool: a letter or underscore, then letters, digits,
-underscores and dashes, 63 in all.
+OpenAI and Anthropic take letters, digits, underscores and dashes for a tool, 64 in all. What is generated here stays within
+what Gemini takes too: it begins with a letter and has at most 63.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from agentgraph.errors import DefinitionError
 
-_ACCEPTED = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}\Z")
+_ACCEPTED = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _PREFIX = "handoff_to_"
 _LONGEST = 63 - len(_PREFIX)
 _NAMESAKE = re.compile(r"(?<=.)#\d+\Z", re.DOTALL)
@@ -57,7 +57,7 @@ def checked_tool_name(name: object, what: str) -> str:
         return name
     proposal = re.sub(r"[^A-Za-z0-9_-]+", "_", name if isinstance(name, str) else "").strip("_")[:63]
     proposal = proposal if _ACCEPTED.match(proposal) else f"t_{snake_case(str(name))}"
-    message = f"{what} is called {name!r}, which no provider accepts; use 1 to 63 ASCII letters, digits, '_' and '-', not starting with a digit or '-', such as {proposal!r}"
+    message = f"{what} is called {name!r}, which no provider accepts; use 1 to 64 ASCII letters, digits, '_' and '-', such as {proposal!r}"
     raise DefinitionError(message)
 
 

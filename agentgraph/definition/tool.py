@@ -52,9 +52,9 @@ class Tool:
 
     def __post_init__(self) -> None:
         checked_tool_name(self.name, "a tool")
-        if self.timeout is not None and not self.timeout > 0:
+        if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
-        if self.retries < 0:
+        if type(self.retries) is not int or self.retries < 0:
             raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
         object.__setattr__(self, "sets", facts(self.sets, f"tool {self.name!r}: sets"))
         object.__setattr__(self, "requires", facts(self.requires, f"tool {self.name!r}: requires"))
@@ -65,7 +65,7 @@ class Tool:
         """The JSON Schema of the arguments."""
         return self.arguments.schema
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the function itself, as if it had not been decorated."""
         if self.function is None:
             raise DefinitionError(f"tool {self.name!r} has no code here: it was loaded from a topology file, or is an agent")
@@ -82,11 +82,17 @@ def tool_spec(name: str, description: str, parameters: FrozenDict) -> FrozenDict
     return FrozenDict({"type": "function", "function": function})
 
 
+def _is_number(given: Any) -> bool:
+    return isinstance(given, int | float) and not isinstance(given, bool)
+
+
 def facts(given: Any, what: str) -> frozenset[str]:
     """One fact or several, as a set."""
     if type(given) is frozenset:
         return given
-    names = frozenset([given] if isinstance(given, str) else given or ())
+    if not isinstance(given, str | Iterable):
+        raise DefinitionError(f"{what} is {given!r}; give the name of a fact, or several, such as 'verified'")
+    names = frozenset([given] if isinstance(given, str) else given)
     wrong = [name for name in names if not isinstance(name, str) or not name.strip()]
     if wrong:
         raise DefinitionError(f"{what} names the fact {wrong[0]!r}; a fact is a name such as 'verified'")

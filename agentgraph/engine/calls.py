@@ -24,6 +24,7 @@ from agentgraph.machine.fsm import missing
 
 if TYPE_CHECKING:
     from agentgraph.conversation.reply import Reply
+    from agentgraph.conversation.usage import Usage
     from agentgraph.engine.events import Approved, OutputHandled, ToolReturned
     from agentgraph.graph.topology import Edge
     from agentgraph.machine.machine import Machine, Offer
@@ -167,7 +168,7 @@ def _go_on(acted: Acted) -> Acted:
                 _start(acted, acted.at)
                 if acted.calls[acted.at].state != "returned":
                     break
-            case "returned" if _has_handler(acted):
+            case "returned" if _has_handler(acted, pending.call):
                 acted.calls[acted.at] = replace(pending, state="handling")
                 acted.effects.append(HandleOutput(acted.context.agent or "", pending.call, pending.returned or Returned()))
                 break
@@ -210,7 +211,7 @@ def _start(acted: Acted, i: int) -> None:
         acted.effects.append(AskApproval(agent, pending.call))
     else:
         acted.started += 1
-        acted.calls[i] = replace(pending, state="started")
+        acted.calls[i] = replace(pending, state="started", ran=True)
         acted.effects.append(RunTool(agent, pending.call))
 
 
@@ -238,7 +239,9 @@ def _exceed(acted: Acted, budget: str) -> None:
     acted.context = replace(acted.context, progress=replace(progress, exceeded=budget))
 
 
-def _has_handler(acted: Acted) -> bool:
+def _has_handler(acted: Acted, call: ToolCall) -> bool:
+    if call.name in acted.offer.handoffs:
+        return False
     progress = acted.context.progress
     return acted.offer.agent.on_tool_output is not None or (progress is not None and progress.settings.handled)
 
@@ -265,7 +268,8 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         return False
     given = f" It was given: {as_text(payload, 100_000)}" if payload else ""
     _answer(acted, f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
-    _close(acted, f"{_HANDED_OFF} to {edge.handoff.target_name}", "")
+    after = f"{_HANDED_OFF} to {edge.handoff.target_name}"
+    _close(acted, after, after)
     reason = call.arguments.get("reason")
     handed = Handed(
         edge.source, verdict.target, call.name, len(acted.context.messages), reason if isinstance(reason, str) else None, payload
@@ -290,8 +294,9 @@ def _ended(acted: Acted, value: Any) -> Acted:
 def _close(acted: Acted, unstarted: str, started: str) -> None:
     while acted.at < len(acted.calls):
         pending = acted.calls[acted.at]
-        ran = pending.state in ("started", "returned", "handling") and not (pending.returned and pending.returned.failed)
-        _answer(acted, started if ran and started else unstarted)
+        if pending.returned is not None and pending.returned.usage.requests:
+            _use(acted, pending.returned.usage)
+        _answer(acted, started if pending.ran else unstarted)
 
 
 def _commit(acted: Acted) -> None:
@@ -301,16 +306,20 @@ def _commit(acted: Acted) -> None:
     assert progress is not None
     tool = acted.offer.tools.get(pending.call.name)
     facts = back.facts if tool is None or back.failed else back.facts | tool.sets
-    if back.updates or not facts <= context.facts or back.usage.requests:
-        acted.context = replace(
-            context,
-            data=FrozenDict({**context.data, **back.updates}) if back.updates else context.data,
-            facts=context.facts | facts,
-            usage=context.usage + back.usage,
-            progress=replace(progress, usage=progress.usage + back.usage),
-        )
+    if back.updates or not facts <= context.facts:
+        data = FrozenDict({**context.data, **back.updates}) if back.updates else context.data
+        acted.context = replace(context, data=data, facts=context.facts | facts)
+    if back.usage.requests:
+        _use(acted, back.usage)
     limit = progress.settings.tool_output
     _answer(acted, f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
+
+
+def _use(acted: Acted, usage: Usage) -> None:
+    """Count what an agent that was used as a tool has used."""
+    context, progress = acted.context, acted.context.progress
+    assert progress is not None
+    acted.context = replace(context, usage=context.usage + usage, progress=replace(progress, usage=progress.usage + usage))
 
 
 def _answer(acted: Acted, text: str, agent: str | None = None) -> None:

@@ -8,7 +8,7 @@ user's. They are mended in the view; the history itself is never touched.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -43,7 +43,9 @@ def request_for(machine: Machine, context: Context, params: Mapping[str, Json] =
     """What the model of the agent that holds `context` is asked; keys of `params` and `headers` win over the agent's."""
     offer = machine.offer(context.agent or machine.entry)
     agent = offer.agent
-    instructions = agent.instructions if isinstance(agent.instructions, str) else agent.instructions(context)
+    instructions: Any = agent.instructions if isinstance(agent.instructions, str) else agent.instructions(context)
+    if not isinstance(instructions, str):
+        raise TypeError(f"they gave a {type(instructions).__name__}, not text")
     tools = offer.specs
     if not tools and context.messages.has_calls:
         tools = (_PLACEHOLDER,)

@@ -48,13 +48,18 @@ def _namesakes(topology: Topology) -> Iterator[Finding]:
     first: dict[str, str] = {}
     for name in topology.agents:
         other = first.setdefault(snake_case(name), name)
-        if other != name:
-            yield _collision(
-                (other, name), f"the agents {other!r} and {name!r} have one name as a tool, {snake_case(name)!r}", "rename one"
-            )
+        if other != name and not (_named_by_hand(topology, name) or _named_by_hand(topology, other)):
+            message = f"the agents {other!r} and {name!r} have one name as a tool, {snake_case(name)!r}"
+            yield _collision((other, name), message, "rename one, or give the handoffs to one of them a tool_name")
     for group in topology.groups.values():
         if group.name in topology.agents and topology.agent_at(group.root) != group.name:
             yield _collision((group.name,), f"{group.name!r} is a group and an agent that is not its root", "rename one")
+
+
+def _named_by_hand(topology: Topology, agent: str) -> bool:
+    """Whether every handoff to `agent`, and there is one, has a tool name that was chosen for it."""
+    leading = [edge.handoff for edge in topology.edges if edge.target == agent]
+    return bool(leading) and all(handoff.tool_name for handoff in leading)
 
 
 def _shared_tool_names(topology: Topology) -> Iterator[Finding]:

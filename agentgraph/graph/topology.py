@@ -90,6 +90,10 @@ class Topology:
         Agents and groups given as values are added if they are not there yet; names may be added later.
         """
         handoff = as_handoff(target, **options)
+        if not isinstance(source, str | Agent | AgentGroup):
+            raise DefinitionError(
+                f"graph {self.name!r} was given a handoff from {source!r:.60}; give an agent, a group, or the name of one"
+            )
         name = source if isinstance(source, str) else source.name
         if not isinstance(source, str):
             self._join(source)
@@ -195,7 +199,9 @@ class Topology:
 
     @entry.setter
     def entry(self, names: str | Agent | AgentGroup | Iterable[str | Agent | AgentGroup]) -> None:
-        given = [names] if isinstance(names, str | Agent | AgentGroup) else list(names)
+        given: list[Any] = [names] if isinstance(names, str | Agent | AgentGroup) or not isinstance(names, Iterable) else list(names)
+        if not all(isinstance(name, str | Agent | AgentGroup) for name in given):
+            raise DefinitionError(f"graph {self.name!r} was given the entry {names!r:.60}; give the name of an agent, or several")
         chosen = tuple(name if isinstance(name, str) else name.name for name in given)
         for name in chosen:
             if self.agent_at(name) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agentgraph.conversation.context import Context
@@ -37,6 +38,7 @@ class AgentRunner:
         self.machine = _compiled(graph)
         self.config = config
         self._listeners = NOBODY
+        self._registering = threading.Lock()
         self._models: dict[str, Model] = {}
 
     @classmethod
@@ -136,6 +138,8 @@ class AgentRunner:
             raise DefinitionError(
                 f"a run was given the context {context!r:.60}; give a Context, such as result.context or Context.from_json(text)"
             )
+        if config is not None and not isinstance(config, RunConfig):
+            raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
         around = Surroundings(self.machine, config or self.config, self._model, self._listeners, streaming, streaming, approvals or {})
         return Run(around, context if context is not None else _FRESH)
 
@@ -169,6 +173,10 @@ class AgentRunner:
         """Call `callback(ToolCompleted)` when a tool came back or failed."""
         return self._on("on_tool_complete", callback)
 
+    def on_tool_refused(self, callback: Callback) -> Any:
+        """Call `callback(ToolRefused)` when a call is answered without being run: a guard at work, or a mistake of the model."""
+        return self._on("on_tool_refused", callback)
+
     def on_agent_handoff(self, callback: Callback) -> Any:
         """Call `callback(AgentHandoff)` when the conversation moves."""
         return self._on("on_agent_handoff", callback)
@@ -182,7 +190,8 @@ class AgentRunner:
         return self._on("on_run_complete", callback)
 
     def _on(self, event: str, callback: Callback) -> Self:
-        self._listeners = with_callback(self._listeners, event, callback)
+        with self._registering:
+            self._listeners = with_callback(self._listeners, event, callback)
         return self
 
     def __repr__(self) -> str:

@@ -18,6 +18,7 @@ from agentgraph.runtime.observations import (
     RunCompleted,
     RunStarted,
     ToolCompleted,
+    ToolRefused,
     ToolStarted,
 )
 
@@ -35,6 +36,7 @@ EVENTS: Mapping[str, type[Observation]] = MappingProxyType(
         "on_llm_call_complete": LLMCallComplete,
         "on_tool_start": ToolStarted,
         "on_tool_complete": ToolCompleted,
+        "on_tool_refused": ToolRefused,
         "on_agent_handoff": AgentHandoff,
         "on_agent_complete": AgentCompleted,
         "on_run_complete": RunCompleted,

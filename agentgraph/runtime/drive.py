@@ -71,6 +71,9 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 tool_run = run.tool_run(effect)
                 while run.outbox:
                     yield run.outbox.popleft()
+                if not isinstance(tool_run, ToolRun):
+                    waiting.extend(run.feed(tool_run))
+                    continue
                 if running or any(type(other) is RunTool for other in waiting):
                     running += 1
                     yield Start(tool_run)

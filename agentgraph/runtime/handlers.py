@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.decision import Decision, Factory, Final, Forward, Handler, Rewrite, ToolOutput
 from agentgraph.engine.events import OutputHandled
+from agentgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -24,9 +25,21 @@ class Handling:
 
     def __init__(self, run: tuple[Factory, Handler] | None) -> None:
         self._run = run
-        self.run_value: Any = run[0]() if run is not None else None
+        self.run_value: Any = None
         self._agent_value: Any = None
         self._agents_turn: int | None = None
+
+    def begin(self) -> None:
+        """Make the run's value.
+
+        Raises:
+            DefinitionError: when its factory fails.
+        """
+        if self._run is not None:
+            try:
+                self.run_value = self._run[0]()
+            except Exception as error:
+                raise DefinitionError(f"the factory of the run context failed: {type(error).__name__}: {error}") from error
 
     def decide(self, effect: HandleOutput, agent: Agent, context: Context) -> OutputHandled:
         """Ask the handlers in order; a `Final` of the first pre-empts the second."""
@@ -38,8 +51,7 @@ class Handling:
             if isinstance(decided, Rewrite):
                 output = ToolOutput(output.name, output.arguments, decided.value, None, output.agent)
         if agent.on_tool_output is not None and not isinstance(decided, Final):
-            self._renew(agent.on_tool_output[0], context)
-            self._agent_value, second = _asked(agent.on_tool_output[1], self._agent_value, output)
+            second = self._second(agent.on_tool_output, output, context)
             decided = decided if isinstance(second, Forward) else second
         match decided:
             case Final(value):
@@ -48,11 +60,18 @@ class Handling:
                 return OutputHandled(effect.call.id, "rewrite", as_json(value))
         return OutputHandled(effect.call.id)
 
-    def _renew(self, factory: Factory, context: Context) -> None:
-        """The agent's value is made anew whenever an agent takes over, also when it takes over again."""
+    def _second(self, handler: tuple[Factory, Handler], output: ToolOutput, context: Context) -> Decision:
+        """What the agent's handler decides. Its value is made anew whenever an agent takes over, also when it does again."""
         handoffs = context.progress.handoffs if context.progress else 0
         if self._agents_turn != handoffs:
-            self._agents_turn, self._agent_value = handoffs, factory()
+            try:
+                self._agent_value = handler[0]()
+            except Exception:
+                logger.exception("the factory of %r's handler failed; the output is forwarded", output.agent)
+                return Forward()
+            self._agents_turn = handoffs
+        self._agent_value, decided = _asked(handler[1], self._agent_value, output)
+        return decided
 
 
 def _asked(handler: Handler, value: Any, output: ToolOutput) -> tuple[Any, Decision]:

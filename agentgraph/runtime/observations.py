@@ -85,6 +85,24 @@ class ToolCompleted(Observation, frozen=True, kw_only=True):
         """The tool."""
         return self.call.name
 
+    @property
+    def arguments(self) -> FrozenDict:
+        """What it was given."""
+        return self.call.arguments
+
+
+class ToolRefused(Observation, frozen=True, kw_only=True):
+    """A call that was answered without being run: unknown, not fitting, not permitted, or behind a handoff."""
+
+    agent: str
+    call: ToolCall
+    reason: str
+
+    @property
+    def name(self) -> str:
+        """The tool."""
+        return self.call.name
+
 
 class ApprovalAsked(Observation, frozen=True, kw_only=True):
     """A call waits for a person. Only in streams."""

@@ -58,5 +58,17 @@ class RunResultWithContext(Generic[C]):
     result: RunResult
     run_context: C
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.result, name)
+    @property
+    def output(self) -> Any:
+        """The result's output."""
+        return self.result.output
+
+    @property
+    def context(self) -> Context:
+        """The result's context."""
+        return self.result.context
+
+    @property
+    def error(self) -> Exception | None:
+        """The result's error."""
+        return self.result.error

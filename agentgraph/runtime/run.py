@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
-from agentgraph.engine.continuity import holder
+from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import due, step
 from agentgraph.engine.view import request_for
-from agentgraph.errors import AgentGraphError, ContextError, IllegalEvent, ModelError
+from agentgraph.errors import AgentGraphError, IllegalEvent, ModelError
 from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import (
@@ -33,15 +34,16 @@ from agentgraph.runtime.observations import (
     RunCompleted,
     RunStarted,
     ToolCompleted,
+    ToolRefused,
     ToolStarted,
 )
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
-    from agentgraph.definition.tool import Tool
+    from agentgraph.conversation.message import ToolCall
     from agentgraph.engine.effects import Effect
     from agentgraph.machine.machine import Machine
     from agentgraph.runtime.config import RunConfig
@@ -103,30 +105,34 @@ class Run:
         """Start with what the user said, or, given None, take up what is due."""
         around = self.around
         try:
+            self.handling.begin()
             if said is None:
                 return self._taken_up()
             event = UserSaid(said if isinstance(said, str) else as_json(said), around.config.settings)
-            if self._watched:
+            if self._watched and not around.within:
+                self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
-                self.tell(RunStarted(agent=agent, input=said, context=self.context, why=why, within=around.within))
+                self.tell(RunStarted(agent=agent, input=said, context=self.context, why=why))
             return self.feed(event)
-        except (ContextError, IllegalEvent) as error:
+        except AgentGraphError as error:
             self._finish = Finish("error", error=error)
             return ()
 
     def _taken_up(self) -> tuple[Effect, ...]:
-        from agentgraph.engine.continuity import refuse_stranger
-
         effects = due(self.context)
         if not effects:
             raise IllegalEvent(None, "a message: nothing is pending in this context")
-        refuse_stranger(self.around.machine, self.context)
+        self._refuse_stranger()
         self._path.append(self.context.agent or "")
         if self._watched:
             self.tell(
                 RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed", within=self.around.within)
             )
         return effects
+
+    def _refuse_stranger(self) -> None:
+        if self.context.fingerprint != self.around.machine.fingerprint:
+            refuse_stranger(self.around.machine, self.context)
 
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """Step by `event`; what is newly asked of the outside."""
@@ -171,6 +177,12 @@ class Run:
             raise ModelError(f"the instructions of {effect.agent!r} failed: {type(error).__name__}: {error}", self.context) from error
         return around.models(model) if isinstance(model, str) else model, request
 
+    def answered(self, reply: Any) -> ModelReplied | ModelFailed:
+        """The model gave `reply`; anything but a `Reply` is a mistake of whoever wrote the model."""
+        if type(reply) is Reply:
+            return ModelReplied(reply)
+        return ModelFailed(f"the model gave {reply!r:.60}; reply(request) must return a Reply, such as Reply(text)")
+
     def not_answered(self, error: BaseException) -> ModelFailed | TimeUp:
         """The model failed, or the run's time was up; the error is kept as the cause of the one in the result."""
         left = self.seconds_left()
@@ -179,16 +191,15 @@ class Run:
         self._cause = error
         return ModelFailed(str(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {error}")
 
-    def tool(self, effect: RunTool) -> Tool:
-        """The tool that is to run."""
-        return self.around.machine.offer(effect.agent).tools[effect.call.name]
-
-    def tool_run(self, effect: RunTool) -> ToolRun:
-        """The call, ready to run; its start is observed."""
+    def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned:
+        """The call, ready to run; its start is observed. Or, where the tool has gone since the call was made, what is said of that."""
+        tool = self.around.machine.offer(effect.agent).tools.get(effect.call.name)
+        if tool is None:
+            return ToolReturned(effect.call.id, error=f"there is no tool {effect.call.name!r} any more")
         if self._watched:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
-        return ToolRun(self.tool(effect), effect.call, self.context)
+        return ToolRun(tool, effect.call, self.context)
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
         """Let the handlers decide."""
@@ -213,11 +224,12 @@ class Run:
 
         One that runs `apart`, in a thread or task of its own, tells nobody itself: what it collects is told by this run.
         """
-        around, left = self.around, self.seconds_left()
+        around = self.around
+        limits = [seconds for seconds in (self.seconds_left(), run.tool.timeout) if seconds is not None]
         inner = Surroundings(
             around.machine.nested(run.tool),
             around.config.replace(
-                max_turns=run.tool.max_turns, run_context=None, budget=Budget(seconds=max(left, 0.001)) if left else None
+                max_turns=run.tool.max_turns, run_context=None, budget=Budget(seconds=max(min(limits), 0.001)) if limits else None
             ),
             around.models,
             NOBODY if apart else around.listeners,
@@ -225,7 +237,7 @@ class Run:
             self._watched if apart else around.collecting,
             within=(*around.within, run.call.id),
         )
-        return Run(inner, Context(data=self.context.data, facts=self.context.facts))
+        return Run(inner, Context(data=run.snapshot.data, facts=run.snapshot.facts))
 
     def nested_done(self, run: ToolRun, child: Run) -> ToolReturned:
         """What an agent used as a tool came to. Its changes, facts and usage are the parent's, also when it failed."""
@@ -261,6 +273,8 @@ class Run:
             call = next(p.call for p in (before.progress.calls if before.progress else ()) if p.call.id == event.call_id)
             seconds = perf_counter() - self._started_at.pop(event.call_id, perf_counter())
             self.tell(ToolCompleted(agent=agent, call=call, value=event.value, error=event.error, seconds=seconds, within=within))
+        for call, reason in self._refused(before, after):
+            self.tell(ToolRefused(agent=agent, call=call, reason=reason, within=within))
         if after.handed is not before.handed and after.handed is not None:
             handed = after.handed
             self.tell(AgentCompleted(agent=handed.source, context=after, within=within))
@@ -271,6 +285,15 @@ class Run:
             elif isinstance(effect, Finish):
                 error = effect.error
                 self.tell(AgentCompleted(agent=after.agent or "", output=effect.output, error=error, context=after, within=within))
+
+    def _refused(self, before: Context, after: Context) -> Iterator[tuple[ToolCall, str]]:
+        """The calls that this step answered without their having run, and with what."""
+        new = after.messages[len(before.messages) :]
+        asked = {call.id: call for message in new for call in message.tool_calls}
+        asked |= {p.call.id: p.call for p in (before.progress.calls if before.progress else ()) if not p.ran}
+        for message in new:
+            if message.role == "tool" and message.agent is None and message.tool_call_id in asked:
+                yield asked[message.tool_call_id], message.text
 
     # -- the end ---------------------------------------------------------------------------------------------------
 
@@ -289,9 +312,7 @@ class Run:
             error=finish.error,
         )
 
-    def close(self) -> RunResult:
-        """The result, told to who watches."""
-        result = self.result()
+    def close(self) -> None:
+        """Tell who watches that the run is over. A run inside a tool is part of the one around it."""
         if self._watched and not self.around.within:
-            self.tell(RunCompleted(result=result))
-        return result
+            self.tell(RunCompleted(result=self.result()))

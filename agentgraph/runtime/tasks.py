@@ -13,10 +13,9 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.engine.events import ModelReplied
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.observations import Observation, TextDelta
-from agentgraph.runtime.tool_run import ToolRun, in_thread
+from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread
 
 if TYPE_CHECKING:
     from agentgraph.engine.events import Event, ToolReturned
@@ -93,9 +92,9 @@ async def _replied(run: Run, ask: Ask) -> Event:
     left = run.seconds_left()
     try:
         if left is None:
-            return ModelReplied(await _reply(ask))
+            return run.answered(await _reply(ask))
         async with asyncio.timeout(left):
-            return ModelReplied(await _reply(ask))
+            return run.answered(await _reply(ask))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
@@ -115,7 +114,7 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, N
         async with aclosing(_pieces(ask)) as items:
             while (item := await _next(items, run.seconds_left())) is not None:
                 if isinstance(item, Reply):
-                    yield ModelReplied(item)
+                    yield run.answered(item)
                     return
                 yield TextDelta(agent=agent, text=item, within=around)
         raise ConnectionError(f"the stream for {agent!r} ended without a reply")
@@ -133,8 +132,8 @@ async def _next(items: AsyncGenerator[str | Reply, None], left: float | None) ->
 async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
     stream = getattr(ask.model, "stream", None)
     if stream is None:
-        whole = await _reply(ask)
-        if whole.text:
+        whole: Any = await _reply(ask)
+        if isinstance(whole, Reply) and whole.text:
             yield whole.text
         yield whole
         return
@@ -169,6 +168,12 @@ async def _called(tool_run: ToolRun) -> ToolReturned:
         try:
             async with asyncio.timeout(tool_run.tool.timeout) if tool_run.tool.timeout is not None else _no_limit:
                 return tool_run.done(await _attempted(tool_run))
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # the run is cancelled, not something of the tool's own
+                raise
+            if not left:
+                return tool_run.failed(error)
         except Exception as error:  # noqa: BLE001 - a tool's failure is answered to the model
             if not left:
                 return tool_run.failed(error)
@@ -195,22 +200,18 @@ _no_limit = _NoLimit()
 async def _in_thread(function: Callable[[], Any]) -> Any:
     """What `function` returns, called in a thread; a cancelled wait leaves the thread behind, unheard."""
     loop = asyncio.get_running_loop()
-    arrived: asyncio.Future[Any] = loop.create_future()
+    arrived: asyncio.Future[Outcome[Any]] = loop.create_future()
 
-    def deliver(result: Any) -> None:
+    def deliver(outcome: Outcome[Any]) -> None:
         try:
-            loop.call_soon_threadsafe(_settle, arrived, result)
+            loop.call_soon_threadsafe(_settle, arrived, outcome)
         except RuntimeError:  # the loop was closed while the thread was still at work: nobody waits any more
             return
 
     in_thread(function, deliver)
-    return await arrived
+    return (await arrived).open()
 
 
-def _settle(future: asyncio.Future[Any], result: Any) -> None:
-    if future.done():
-        return
-    if isinstance(result, BaseException):
-        future.set_exception(result)
-    else:
-        future.set_result(result)
+def _settle(future: asyncio.Future[Outcome[Any]], outcome: Outcome[Any]) -> None:
+    if not future.done():
+        future.set_result(outcome)

@@ -12,11 +12,10 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.engine.events import ModelReplied
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.observations import Observation, TextDelta
-from agentgraph.runtime.tool_run import ToolRun, in_thread, within
+from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -61,8 +60,8 @@ def _replied(run: Run, ask: Ask) -> Event:
     left = run.seconds_left()
     try:
         if left is None:
-            return ModelReplied(_waited_for(ask.model.reply(ask.request)))
-        return ModelReplied(within(left, lambda: _waited_for(ask.model.reply(ask.request), left)))
+            return run.answered(_waited_for(ask.model.reply(ask.request)))
+        return run.answered(within(left, lambda: _waited_for(ask.model.reply(ask.request), left)))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
@@ -70,7 +69,7 @@ def _replied(run: Run, ask: Ask) -> Event:
 def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
     try:
         reply = yield from _pieces(ask, run)
-        return ModelReplied(reply)
+        return run.answered(reply)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
@@ -79,10 +78,10 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
     agent, around = ask.request.agent, run.around.within
     stream = getattr(ask.model, "stream", None)
     if stream is None:
-        whole: Reply = _waited_for(ask.model.reply(ask.request), run.seconds_left())
-        if whole.text:
+        whole: Any = _waited_for(ask.model.reply(ask.request), run.seconds_left())
+        if isinstance(whole, Reply) and whole.text:
             yield TextDelta(agent=agent, text=whole.text, within=around)
-        return whole
+        return whole  # type: ignore[no-any-return]
     pieces: Any = stream(ask.request)
     items: Any = LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else pieces
     try:
@@ -110,7 +109,14 @@ def _start(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> None:
     work: Callable[[], Any] = partial(_called, tool_run)
     if tool_run.tool.agent is not None:
         work = partial(_nested_apart, run, tool_run, arrivals)
-    in_thread(work, lambda result: arrivals.put(tool_run.failed(result) if isinstance(result, BaseException) else result))
+    in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+
+
+def _opened(outcome: Outcome[Any], tool_run: ToolRun) -> Any:
+    try:
+        return outcome.open()
+    except BaseException as error:  # noqa: BLE001 - also a SystemExit: it ends its thread, not the run
+        return tool_run.failed(error)
 
 
 def _called_in_time(run: Run, tool_run: ToolRun) -> Event:

@@ -6,7 +6,7 @@ import contextvars
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from agentgraph.conversation.frozen import thaw
 from agentgraph.conversation.text import as_json
@@ -57,7 +57,30 @@ class ToolRun:
             self.arguments = {**self.arguments, self.tool.context_parameter: self.handed}
 
 
-def in_thread(function: Callable[[], T], deliver: Callable[[T | BaseException], object]) -> None:
+class Outcome(Generic[T]):
+    """What a call came to: a value, or what it raised. Opening it gives the one or raises the other."""
+
+    __slots__ = ("_error", "_value")
+
+    def __init__(self, function: Callable[[], T]) -> None:
+        self._error: BaseException | None = None
+        try:
+            self._value = function()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is opened
+            self._error = error
+
+    def open(self) -> T:
+        """The value.
+
+        Raises:
+            BaseException: what the call raised.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def in_thread(function: Callable[[], T], deliver: Callable[[Outcome[T]], object]) -> None:
     """Call `function` in a daemon thread that carries the caller's context variables, and deliver what came of it.
 
     A daemon, because a tool that never returns must not keep the process from ending.
@@ -65,11 +88,7 @@ def in_thread(function: Callable[[], T], deliver: Callable[[T | BaseException], 
     context = contextvars.copy_context()
 
     def work() -> None:
-        try:
-            result: T | BaseException = context.run(function)
-        except BaseException as error:  # noqa: BLE001 - delivered to who waits for it
-            result = error
-        deliver(result)
+        deliver(Outcome(lambda: context.run(function)))
 
     threading.Thread(target=work, name="agentgraph-tool", daemon=True).start()
 
@@ -80,12 +99,10 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     Raises:
         TimeoutError: when it has not returned by then. Python cannot stop it: it goes on, unheard.
     """
-    arrived: SimpleQueue[T | BaseException] = SimpleQueue()
+    arrived: SimpleQueue[Outcome[T]] = SimpleQueue()
     in_thread(function, arrived.put)
     try:
-        result = arrived.get(timeout=seconds)
+        outcome = arrived.get(timeout=seconds)
     except Empty:
         raise TimeoutError from None
-    if isinstance(result, BaseException):
-        raise result
-    return result
+    return outcome.open()

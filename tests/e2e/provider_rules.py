@@ -118,7 +118,7 @@ def _exchanges(spoken: Sequence[tuple[int, Message]]) -> Iterator[Violation]:
     """Calls and answers, read in one go: an answer belongs to the assistant message right before its run of answers."""
     open_at, awaited = 0, Counter[str]()
     for at, message in spoken:
-        answer = message.get("tool_call_id")
+        answer = message.get("tool_call_id") or ""
         if message.get("role") != "tool":
             yield from _unanswered(open_at, awaited)
             open_at, awaited = at, Counter({call.get("id") or "": 1 for call in message.get("tool_calls") or ()})

@@ -30,7 +30,7 @@ class ScriptedModel:
 
     instant = True
 
-    def __init__(self, replies: Iterable[Line] | Mapping[str, Iterable[Line]]) -> None:
+    def __init__(self, replies: Iterable[Any] | Mapping[str, Iterable[Any]]) -> None:
         if isinstance(replies, str):
             raise DefinitionError(f"a script is a list of replies, not the text {replies!r:.40}; write ScriptedModel([{replies!r:.40}])")
         self._by_agent = isinstance(replies, Mapping)
@@ -95,6 +95,8 @@ def as_reply(line: Any) -> Reply:
         return Reply(None, tuple(line))
     if line is None:
         return Reply()
+    if hasattr(line, "model_dump_json"):  # a pydantic value: what an agent with an output type is to say
+        return Reply(line.model_dump_json())
     message = (
         f"a script has the reply {line!r:.60}; give text, a ToolCall, a list of them, a Reply, an exception, or a function of the request"
     )
