@@ -50,6 +50,7 @@ class FrozenList(list[Any]):
 
 
 EMPTY = FrozenDict()
+_FROZEN = frozenset({str, int, bool, type(None), FrozenDict, FrozenList})  # not float: it may be no number
 
 
 def freeze(value: Any, path: str = "data", depth: int = 0) -> Json:
@@ -80,9 +81,9 @@ def freeze(value: Any, path: str = "data", depth: int = 0) -> Json:
         for key in value:
             if type(key) is not str:
                 raise ContextError(f"{path} has the key {key!r} of type {type(key).__name__}; JSON keys are strings", value)
-        return FrozenDict({key: freeze(item, f"{path}.{key}", depth + 1) for key, item in value.items()})
+        return FrozenDict({k: v if type(v) in _FROZEN else freeze(v, f"{path}.{k}", depth + 1) for k, v in value.items()})
     if isinstance(value, list):
-        return FrozenList([freeze(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(value)])
+        return FrozenList([v if type(v) in _FROZEN else freeze(v, f"{path}[{i}]", depth + 1) for i, v in enumerate(value)])
     for plain, strip in _STRIP.items():  # an enum member or another subclass becomes the plain value it equals
         if isinstance(value, plain):
             return freeze(strip(value), path, depth)
@@ -95,7 +96,7 @@ def thaw(value: Json) -> Any:
     if type(value) in _SCALARS:
         return value
     if isinstance(value, dict):
-        return {key: thaw(item) for key, item in value.items()}
+        return {key: item if type(item) in _SCALARS else thaw(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [thaw(item) for item in value]
+        return [item if type(item) in _SCALARS else thaw(item) for item in value]
     return value

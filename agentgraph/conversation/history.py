@@ -8,6 +8,7 @@ share what they have in common.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import reduce
 from itertools import chain
 from typing import TYPE_CHECKING, overload
 
@@ -36,23 +37,22 @@ class History(Sequence["Message"]):
         self._ids = (_call_ids(every[:cut]),) if cut else ()
         self._tail_ids = _call_ids(self._tail)
 
-    def add(self, *messages: Message) -> History:
-        """This history and then `messages`. O(messages), whatever the length of this history (amortised)."""
+    def add(self, message: Message) -> History:
+        """This history and then `message`. O(1), whatever the length of this history (amortised)."""
         new = object.__new__(History)
-        blocks, tail, ids, tail_ids = self._blocks, self._tail + messages, self._ids, self._tail_ids
-        for message in messages:
+        tail = (*self._tail, message)
+        if len(tail) < _BLOCK:
+            new._blocks, new._tail, new._ids, new._tail_ids = self._blocks, tail, self._ids, self._tail_ids
             if message.tool_calls:
-                tail_ids |= {call.id for call in message.tool_calls}
-        while len(tail) >= _BLOCK:
-            block, tail = tail[:_BLOCK], tail[_BLOCK:]
-            blocks += (block,)
-            ids, tail_ids = _merged(ids, _call_ids(block)), _call_ids(tail)
-        new._blocks, new._tail, new._ids, new._tail_ids = blocks, tail, ids, tail_ids
+                new._tail_ids |= {call.id for call in message.tool_calls}
+        else:
+            new._blocks, new._ids = (*self._blocks, tail), _merged(self._ids, _call_ids(tail))
+            new._tail, new._tail_ids = (), _NO_IDS
         return new
 
     def has_call(self, call_id: str) -> bool:
         """Whether a call with this id was ever made. O(log n)."""
-        return call_id in self._tail_ids or any(call_id in ids for ids in self._ids)
+        return call_id in self._tail_ids or (bool(self._ids) and any(call_id in ids for ids in self._ids))
 
     @property
     def has_calls(self) -> bool:
@@ -95,7 +95,7 @@ class History(Sequence["Message"]):
         return hash((len(self), self._tail))
 
     def __add__(self, other: Iterable[Message]) -> History:
-        return self.add(*other)
+        return reduce(History.add, other, self)
 
     def __repr__(self) -> str:
         return f"History({list(self)!r})"

@@ -48,9 +48,9 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
         if type(given) is FrozenDict:
             return
         if isinstance(given, str):
-            value, wrong = _parsed(given)
-            force_setattr(self, "arguments", FrozenDict() if wrong else freeze(value, "arguments"))
-            if wrong or self.json != given:
+            arguments, wrong = _parsed(given)
+            force_setattr(self, "arguments", arguments)
+            if wrong or json.dumps(arguments) != given:
                 force_setattr(self, "text", given)
         elif isinstance(given, dict):
             force_setattr(self, "arguments", freeze(given, "arguments"))
@@ -69,21 +69,23 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
         return None if self.text is None else _parsed(self.text)[1]
 
 
-def _parsed(text: str) -> tuple[dict[str, Any], str | None]:
-    try:
-        value = json.loads(text, parse_constant=_not_json)
-        if isinstance(value, dict):
-            freeze(value, "arguments")
-            return value, None
-    except (ValueError, ContextError) as wrong:
-        return {}, str(wrong)
-    except RecursionError:
-        return {}, "nested too deeply"
-    return {}, f"a JSON object is expected, not {type(value).__name__}"
-
-
 def _not_json(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
+
+
+_read = json.JSONDecoder(parse_constant=_not_json).decode  # `json.loads` with an option makes a decoder each time
+
+
+def _parsed(text: str) -> tuple[FrozenDict, str | None]:
+    try:
+        value = _read(text)
+        if isinstance(value, dict):
+            return freeze(value, "arguments"), None
+    except (ValueError, ContextError) as wrong:
+        return EMPTY, str(wrong)
+    except RecursionError:
+        return EMPTY, "nested too deeply"
+    return EMPTY, f"a JSON object is expected, not {type(value).__name__}"
 
 
 class Message(Struct, frozen=True, omit_defaults=True):

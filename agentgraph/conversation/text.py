@@ -9,6 +9,7 @@ from agentgraph.conversation.frozen import FrozenDict, FrozenList, Json, freeze
 from agentgraph.errors import ContextError
 
 NO_OUTPUT = "(no output)"
+_written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with an option makes an encoder each time
 
 
 def as_json(value: Any) -> Json:
@@ -39,7 +40,7 @@ def as_text(value: Json, limit: int) -> str:
     >>> as_text("x" * 50, 10)
     'xxxxxxxxxx [cut: 10 of 50 characters shown]'
     """
-    text = value if isinstance(value, str) else NO_OUTPUT if value is None else json.dumps(value, ensure_ascii=False)
-    if not text.strip():
+    text = value if isinstance(value, str) else NO_OUTPUT if value is None else _written(value)
+    if not text or text.isspace():
         return NO_OUTPUT
     return text if len(text) <= limit else f"{text[:limit]} [cut: {limit:,} of {len(text):,} characters shown]"

@@ -23,10 +23,14 @@ class Usage(Struct, frozen=True, omit_defaults=True):
         return self.input_tokens + self.output_tokens
 
     def __add__(self, other: Usage) -> Usage:
+        if self is NO_USAGE:
+            return other
         cost = self.cost if other.cost is None else (self.cost or 0.0) + other.cost
         return Usage(self.requests + other.requests, self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, cost)
 
     def __sub__(self, earlier: Usage) -> Usage:
+        if earlier is NO_USAGE:
+            return self
         cost = None if self.cost is None else self.cost - (earlier.cost or 0.0)
         return Usage(
             self.requests - earlier.requests,
@@ -37,3 +41,4 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
 
 NO_USAGE = Usage()
+ONE_REQUEST = Usage(1)

@@ -64,9 +64,8 @@ class Handoff:
             raise DefinitionError(f"a handoff leads to {self.target!r}; give an agent, a group, or the name of one")
         if self.tool_name is not None:
             checked_tool_name(self.tool_name, f"the handoff to {self.target_name!r}")
-        for option, value in (("when", self.when), ("history", self.history)):
-            if value is not None and not callable(value):
-                raise DefinitionError(f"the handoff to {self.target_name!r} has {option}={value!r}; give a function of the context")
+        if self.when is not None or self.history is not None:
+            _check_functions(self)
         if type(self.requires) is not frozenset:
             object.__setattr__(self, "requires", facts(self.requires, f"the handoff to {self.target_name!r}: requires"))
         if self.payload is not None:
@@ -98,6 +97,12 @@ class Handoff:
     def replace(self, **changes: Any) -> Handoff:
         """A changed copy."""
         return replace(self, **changes)
+
+
+def _check_functions(handoff: Handoff) -> None:
+    for option, value in (("when", handoff.when), ("history", handoff.history)):
+        if value is not None and not callable(value):
+            raise DefinitionError(f"the handoff to {handoff.target_name!r} has {option}={value!r}; give a function of the context")
 
 
 def as_handoff(given: Any, **options: Any) -> Handoff:

@@ -29,7 +29,7 @@ class Unusable(NamedTuple):
 
 def read_answer(agent: Agent, text: str | None) -> Answer | Unusable:
     """The output that `text` gives: the text itself, or a value of the agent's output type."""
-    if text is None or not text.strip():
+    if not text or text.isspace():
         return Unusable("gave neither text nor a tool call", "Your last reply was empty. Answer the user, or call a tool.")
     if not agent.may_finish:
         return Unusable(

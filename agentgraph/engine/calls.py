@@ -55,11 +55,11 @@ class Acted:
     """Tools started in this run so far."""
     effects: list[Effect] = field(default_factory=list)
     final: Output | None = None
+    offer: Offer = field(init=False)
+    """What the agent that asked for these calls offers."""
 
-    @property
-    def offer(self) -> Offer:
-        """What the agent that asked for these calls offers."""
-        return self.machine.offer(self.context.agent or "")
+    def __post_init__(self) -> None:
+        self.offer = self.machine.offer(self.context.agent or "")
 
 
 # -- the ways in -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentgraph.conversation.history import NOTHING_SAID
 from agentgraph.conversation.migrate import obstacle
 from agentgraph.errors import ContextError
 
@@ -24,7 +25,7 @@ def holder(machine: Machine, context: Context) -> tuple[str, str]:
     """
     if context.agent in machine.agents:
         return context.agent, "continued"  # type: ignore[return-value]
-    said = context.agent or _recorded(machine, context)
+    said = context.agent or (_recorded(machine, context) if context.messages is not NOTHING_SAID else None)
     if said is None:
         return machine.entry, "new conversation" if not context.messages else "the history names no agent"
     agent = said if said in machine.agents else None

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context, Phase, Progress
 from agentgraph.conversation.message import Message
+from agentgraph.conversation.usage import NO_USAGE, ONE_REQUEST
 from agentgraph.engine import calls as acting
 from agentgraph.engine.answer import Unusable, read_answer
 from agentgraph.engine.continuity import holder, refuse_stranger
@@ -84,7 +85,7 @@ def awaited(context: Context) -> str:
 
 def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
     said = Message("user", event.content)
-    if not said.content or (isinstance(said.content, str) and not said.content.strip()):
+    if not said.content or (type(said.content) is str and said.content.isspace()):
         raise IllegalEvent(event, "a message that is not empty")
     agent, _ = holder(machine, context)
     now = replace(
@@ -109,19 +110,19 @@ def _interrupted(machine: Machine, context: Context, event: UserSaid) -> Step:
 def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> Step:
     reply, progress = event.reply, context.progress
     assert progress is not None
-    used = reply.usage if reply.usage.requests else replace(reply.usage, requests=1)
+    used = ONE_REQUEST if reply.usage is NO_USAGE else reply.usage if reply.usage.requests else replace(reply.usage, requests=1)
     usage = context.usage + used
-    progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
     if reply.tool_calls:
-        context = replace(context, usage=usage, progress=replace(progress, retries=0, note=None))
-        return _acted(acting.taken_up(machine, context, reply))
-    context = replace(context, usage=usage, progress=progress)
+        progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used, retries=0, note=None)
+        return _acted(acting.taken_up(machine, replace(context, usage=usage, progress=progress), reply))
     agent = machine.offer(context.agent or "").agent
     output = read_answer(agent, reply.text)
     if isinstance(output, Unusable):
-        return _asked_again(context, output)
+        progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
+        return _asked_again(replace(context, usage=usage, progress=progress), output)
     answer = Message("assistant", reply.text, agent=agent.name)
-    return Step(replace(context, messages=context.messages.add(answer), progress=None), (Finish("completed", output.value),))
+    ended = replace(context, usage=usage, messages=context.messages.add(answer), progress=None)
+    return Step(ended, (Finish("completed", output.value),))
 
 
 def _asked_again(context: Context, unusable: Unusable) -> Step:

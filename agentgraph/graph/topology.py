@@ -100,8 +100,9 @@ class Topology:
         if not isinstance(handoff.target, str):
             self._join(handoff.target)
         self._read.clear()
-        sources = list(self.members(name)) if isinstance(source, AgentGroup) and name in self._agents else [name]
-        self._written.extend((checked_agent_name(each, "the source of a handoff"), handoff) for each in sources)
+        sources = self.members(name) if isinstance(source, AgentGroup) and name in self._agents else (name,)
+        for each in sources:
+            self._written.append((checked_agent_name(each, "the source of a handoff"), handoff))
         return self
 
     def _add(self, member: Agent | AgentGroup, group: str | None) -> None:

@@ -153,14 +153,14 @@ def fingerprint_of(topology: Topology) -> str:
     """A hash of what decides who can hand over to whom, when, and what tools are at hand; order does not matter."""
     deciding = {
         "entry": topology.entries,
-        "agents": sorted((_agent(agent) for agent in topology.agents.values()), key=lambda a: str(a["name"])),
+        "agents": _undescribed(sorted((_agent(agent) for agent in topology.agents.values()), key=lambda a: str(a["name"]))),
         "handoffs": sorted(
             [e.source, e.target, e.tool, sorted(e.handoff.requires), e.handoff.when is not None, e.handoff.payload_shape is not None]
             for e in topology.edges
         ),
         "groups": sorted([g.name, g.root, sorted(g.members)] for g in topology.groups.values()),
     }
-    return sha256(json.dumps(_undescribed(deciding), sort_keys=True).encode()).hexdigest()[:16]
+    return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _undescribed(data: Any) -> Any:

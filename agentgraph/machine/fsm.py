@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
-from transitions import EventData, Machine, Transition
+from transitions import Event, EventData, Machine, Transition
 
 from agentgraph.errors import IllegalHandoff
 
@@ -65,6 +65,18 @@ class _Guard:
         return False
 
 
+_NONE: list[Any] = []
+
+
+class _Move(Transition):
+    """A transition without callbacks. The empty lists of them that `transitions` keeps for each are most of a large machine."""
+
+    def __init__(self, source: str, dest: str, guards: list[_Guard]) -> None:
+        self.source, self.dest = source, dest
+        self.prepare = self.before = self.after = _NONE
+        self.conditions = list(map(self.condition_cls, guards)) if guards else _NONE
+
+
 def _state(agent: str) -> str:
     return f"agent {agent}"
 
@@ -79,9 +91,14 @@ class HandoffMachine:
     __slots__ = ("_machine",)
 
     def __init__(self, agents: Iterable[str], edges: Iterable[Edge], entry: str) -> None:
-        machine = Machine(model=None, states=[_state(a) for a in agents], initial=_state(entry), auto_transitions=False, send_event=True)
+        states = {agent: _state(agent) for agent in agents}
+        machine = Machine(model=None, states=[*states.values()], initial=_state(entry), auto_transitions=False, send_event=True)
         for edge in edges:
-            machine.add_transition(_trigger(edge.tool), _state(edge.source), _state(edge.target), conditions=_guards(edge))
+            trigger = _trigger(edge.tool)
+            event = machine.events.get(trigger)
+            if event is None:
+                event = machine.events[trigger] = Event(trigger, machine)
+            event.add_transition(_Move(states[edge.source], states[edge.target], _guards(edge)))
         self._machine = machine
 
     def fire(self, agent: str, tool: str, context: Context) -> Verdict:
@@ -129,14 +146,14 @@ def _dest(move: Transition) -> str:
     return str(dest).removeprefix("agent ")
 
 
-def _guards(edge: Edge) -> Any:
+def _guards(edge: Edge) -> list[_Guard]:
     handoff = edge.handoff
     guards: list[_Guard] = []
     if handoff.requires:
         guards.append(_Guard(lambda context: handoff.requires <= context.facts, lambda context: missing(handoff.requires, context.facts)))
     if handoff.when is not None:
         guards.append(_Guard(lambda context: bool(handoff.when(context)), lambda _: "its condition does not hold"))  # type: ignore[misc]
-    return guards or None
+    return guards
 
 
 def missing(required: frozenset[str], facts: frozenset[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -64,14 +65,11 @@ class Machine:
             id(tool): Machine(_within(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self._topology = topology
-        self._fingerprint: str | None = None
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Of the topology this machine was compiled from. Computed when first asked for."""
-        if self._fingerprint is None:
-            self._fingerprint = self._topology.fingerprint
-        return self._fingerprint
+        return self._topology.fingerprint
 
     def offer(self, agent: str) -> Offer:
         """What `agent` offers. Built once, when it is first needed."""

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.frozen import EMPTY
 from agentgraph.definition.agent import Agent
 from agentgraph.definition.group import AgentGroup
 from agentgraph.errors import DefinitionError
@@ -65,8 +66,7 @@ class AgentRunner:
     async def arun(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
         """Hold one turn in asyncio."""
         run = self._begun(context, config)
-        async for _ in tasks.perform(run, said):
-            pass
+        await tasks.perform(run, said)
         return run.result()
 
     def stream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
@@ -77,7 +77,7 @@ class AgentRunner:
     def astream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
         """Hold one turn in asyncio, and watch it with `async for`."""
         run = self._begun(context, config, streaming=True)
-        return AsyncRunStream(run, tasks.perform(run, said))
+        return AsyncRunStream(run, tasks.watch(run, said))
 
     def resume(self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None) -> RunResult:
         """Take up a run where its context was left: performing what is due.
@@ -94,8 +94,7 @@ class AgentRunner:
     ) -> RunResult:
         """`resume` in asyncio."""
         run = self._begun(context, config, approvals=approvals)
-        async for _ in tasks.perform(run, None):
-            pass
+        await tasks.perform(run, None)
         return run.result()
 
     def run_with_run_context(
@@ -122,8 +121,7 @@ class AgentRunner:
     ) -> RunResultWithContext[C]:
         """`run_with_run_context` in asyncio."""
         run = self._begun(context, (config or self.config).with_run_context(factory, handler))
-        async for _ in tasks.perform(run, said):
-            pass
+        await tasks.perform(run, said)
         return RunResultWithContext(run.result(), run.handling.run_value)
 
     def _begun(
@@ -140,7 +138,7 @@ class AgentRunner:
             )
         if config is not None and not isinstance(config, RunConfig):
             raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
-        around = Surroundings(self.machine, config or self.config, self._model, self._listeners, streaming, streaming, approvals or {})
+        around = Surroundings(self.machine, config or self.config, self._model, self._listeners, streaming, streaming, approvals or EMPTY)
         return Run(around, context if context is not None else _FRESH)
 
     def _model(self, name: str) -> Model:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agentgraph.conversation.budget import Budget
@@ -39,6 +39,8 @@ class RunConfig:
     approve: Callable[[ToolCall], bool] | None = None
     """Decides at once about tools that need approval. Without it the run stops, and the context says what is pending."""
     run_context: tuple[Factory, Handler] | None = None
+    settings: Settings = field(init=False, repr=False, compare=False)
+    """What the engine must know of this."""
 
     def __post_init__(self) -> None:
         for option, least in (("max_turns", 1), ("tool_output_limit", 1), ("tool_concurrency", 1)):
@@ -52,6 +54,8 @@ class RunConfig:
                 object.__setattr__(self, option, freeze(dict(getattr(self, option)), option))
             except (ContextError, TypeError, ValueError) as wrong:
                 raise DefinitionError(f"RunConfig has {option} that are not a dict of JSON values: {wrong}") from wrong
+        settings = Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit, self.budget)
+        object.__setattr__(self, "settings", settings)
 
     def with_run_context(self, factory: Factory, handler: Handler) -> RunConfig:
         """A copy whose runs carry a value of yours: `factory()` makes it, `handler(value, output)` follows every tool's output."""
@@ -64,11 +68,6 @@ class RunConfig:
     def replace(self, **changes: Any) -> RunConfig:
         """A changed copy."""
         return replace(self, **changes)
-
-    @property
-    def settings(self) -> Settings:
-        """What the engine must know of this."""
-        return Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit, self.budget)
 
 
 DEFAULT = RunConfig()

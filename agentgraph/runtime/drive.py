@@ -74,7 +74,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 if not isinstance(tool_run, ToolRun):
                     waiting.extend(run.feed(tool_run))
                     continue
-                if running or any(type(other) is RunTool for other in waiting):
+                if running or (waiting and any(type(other) is RunTool for other in waiting)):
                     running += 1
                     yield Start(tool_run)
                     continue

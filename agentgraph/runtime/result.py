@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.history import History
@@ -15,8 +17,7 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 
-@dataclass(frozen=True, slots=True)
-class RunResult:
+class RunResult(Struct, frozen=True):
     """The outcome of one run. Errors are in it, not raised; whatever happened, `context` can be continued."""
 
     output: Any

@@ -6,12 +6,14 @@ Both shells drive one of these. They decide nothing but how to wait.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.frozen import EMPTY
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
@@ -49,8 +51,7 @@ if TYPE_CHECKING:
     from agentgraph.runtime.config import RunConfig
 
 
-@dataclass(slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What a run is given that is not part of its conversation."""
 
     machine: Machine
@@ -61,7 +62,7 @@ class Surroundings:
     """Whether models are asked to write piece by piece."""
     collecting: bool = False
     """Whether observations are kept in the outbox for who drives the run."""
-    approvals: Mapping[str, bool | str] = field(default_factory=dict)
+    approvals: Mapping[str, bool | str] = EMPTY
     within: tuple[str, ...] = ()
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
@@ -22,11 +23,26 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
-async def perform(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
+_is_async = lru_cache(256)(inspect.iscoroutinefunction)
+
+
+async def perform(run: Run, said: Any) -> None:
+    """Do the whole run, for who waits for its end: one that collects nothing."""
+    driver, at_work = drive(run, said), _AtWork(run)
+    answer: Any = None
+    try:
+        while True:
+            answer = await at_work.answer(driver.send(answer))
+    except StopIteration:
+        return
+    finally:
+        if at_work.tasks:
+            await at_work.cancelled()
+
+
+async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
     """Do the whole run; yields what is collected, as it happens."""
-    driver = drive(run, said)
-    arrivals: asyncio.Queue[Any] = asyncio.Queue()
-    tasks: set[asyncio.Task[None]] = set()
+    driver, at_work = drive(run, said), _AtWork(run)
     answer: Any = None
     try:
         while True:
@@ -35,42 +51,61 @@ async def perform(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
             except StopIteration:
                 return
             answer = None
-            if type(wanted) is Ask:
-                if not run.around.streaming:
-                    answer = await _replied(run, wanted)
-                    continue
+            if isinstance(wanted, Observation):
+                yield wanted
+            elif type(wanted) is Ask and run.around.streaming:
                 async with aclosing(_streamed(run, wanted)) as items:
                     async for item in items:
                         if isinstance(item, Observation):
                             yield item
                         else:
                             answer = item
-            elif type(wanted) is Call:
-                if wanted.tool_run.tool.agent is None:
-                    answer = await _in_time(run, _called(wanted.tool_run))
-                    continue
+            elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
                 child = run.nested(wanted.tool_run)
-                async with aclosing(perform(child, wanted.tool_run.arguments["input"])) as observations:
+                async with aclosing(watch(child, wanted.tool_run.arguments["input"])) as observations:
                     async for observation in observations:
                         yield observation
                 answer = run.nested_done(wanted.tool_run, child)
-            elif type(wanted) is Start:
-                task = asyncio.create_task(_apart(run, wanted.tool_run, arrivals))
-                tasks.add(task)
-                task.add_done_callback(tasks.discard)
-            elif isinstance(wanted, Observation):
-                yield wanted
             else:
-                answer = await _in_time(run, arrivals.get())
+                answer = await at_work.answer(wanted)
     finally:
-        await _cancelled(tasks)
+        if at_work.tasks:
+            await at_work.cancelled()
 
 
-async def _cancelled(tasks: set[asyncio.Task[None]]) -> None:
-    for task in list(tasks):
-        task.cancel()
-    if tasks:
-        await asyncio.gather(*tasks, return_exceptions=True)
+class _AtWork:
+    """What one run waits for: its model, the tool whose turn it is, and those that were started beside it."""
+
+    __slots__ = ("_arrivals", "_run", "tasks")
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._arrivals: asyncio.Queue[Any] | None = None
+        self.tasks: set[asyncio.Task[None]] = set()
+
+    async def answer(self, wanted: Any) -> Any:
+        """What comes of `wanted`."""
+        if type(wanted) is Ask:
+            return await _replied(self._run, wanted)
+        if type(wanted) is Call:
+            if wanted.tool_run.tool.agent is None:
+                return await _in_time(self._run, _called(wanted.tool_run))
+            child = self._run.nested(wanted.tool_run)
+            await perform(child, wanted.tool_run.arguments["input"])
+            return self._run.nested_done(wanted.tool_run, child)
+        self._arrivals = self._arrivals or asyncio.Queue()
+        if type(wanted) is not Start:
+            return await _in_time(self._run, self._arrivals.get())
+        task = asyncio.create_task(_apart(self._run, wanted.tool_run, self._arrivals))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return None
+
+    async def cancelled(self) -> None:
+        """Let go of what still runs."""
+        for task in list(self.tasks):
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
 async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
@@ -79,10 +114,16 @@ async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
     if left is None:
         return await waited
     try:
-        async with asyncio.timeout(left):
-            return await waited
+        return await _within(left, waited)
     except TimeoutError:
         return run.time_up()
+
+
+async def _within(seconds: float | None, waited: Awaitable[Any]) -> Any:
+    if seconds is None:
+        return await waited
+    async with asyncio.timeout(seconds):
+        return await waited
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
@@ -91,20 +132,16 @@ async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
 async def _replied(run: Run, ask: Ask) -> Event:
     left = run.seconds_left()
     try:
-        if left is None:
-            return run.answered(await _reply(ask))
-        async with asyncio.timeout(left):
-            return run.answered(await _reply(ask))
+        return run.answered(await _reply(ask) if left is None else await _within(left, _reply(ask)))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
 async def _reply(ask: Ask) -> Reply:
     reply = ask.model.reply
-    if getattr(ask.model, "instant", False) or inspect.iscoroutinefunction(reply):
-        answer = reply(ask.request)
-    else:
-        answer = await _in_thread(lambda: reply(ask.request))
+    if _is_async(getattr(reply, "__func__", reply)):
+        return await reply(ask.request)  # type: ignore[no-any-return]
+    answer = reply(ask.request) if getattr(ask.model, "instant", False) else await _in_thread(lambda: reply(ask.request))
     return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
 
 
@@ -112,7 +149,7 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, N
     agent, around = ask.request.agent, run.around.within
     try:
         async with aclosing(_pieces(ask)) as items:
-            while (item := await _next(items, run.seconds_left())) is not None:
+            while (item := await _within(run.seconds_left(), anext(items, None))) is not None:
                 if isinstance(item, Reply):
                     yield run.answered(item)
                     return
@@ -120,13 +157,6 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, N
         raise ConnectionError(f"the stream for {agent!r} ended without a reply")
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         yield run.not_answered(error)
-
-
-async def _next(items: AsyncGenerator[str | Reply, None], left: float | None) -> str | Reply | None:
-    if left is None:
-        return await anext(items, None)
-    async with asyncio.timeout(left):
-        return await anext(items, None)
 
 
 async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
@@ -155,7 +185,7 @@ async def _apart(run: Run, tool_run: ToolRun, arrivals: asyncio.Queue[Any]) -> N
         arrivals.put_nowait(await _called(tool_run))
         return
     child = run.nested(tool_run, apart=True)
-    async with aclosing(perform(child, tool_run.arguments["input"])) as observations:
+    async with aclosing(watch(child, tool_run.arguments["input"])) as observations:
         async for observation in observations:
             arrivals.put_nowait(observation)
     arrivals.put_nowait(run.nested_done(tool_run, child))
@@ -166,8 +196,7 @@ async def _called(tool_run: ToolRun) -> ToolReturned:
     left = tool_run.tool.retries
     while True:
         try:
-            async with asyncio.timeout(tool_run.tool.timeout) if tool_run.tool.timeout is not None else _no_limit:
-                return tool_run.done(await _attempted(tool_run))
+            return tool_run.done(await _within(tool_run.tool.timeout, _attempted(tool_run)))
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():  # the run is cancelled, not something of the tool's own
@@ -184,17 +213,6 @@ async def _called(tool_run: ToolRun) -> ToolReturned:
 async def _attempted(tool_run: ToolRun) -> Any:
     value = tool_run.attempt() if tool_run.tool.is_async else await _in_thread(tool_run.attempt)
     return await value if inspect.isawaitable(value) else value
-
-
-class _NoLimit:
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(self, *_: object) -> None:
-        return None
-
-
-_no_limit = _NoLimit()
 
 
 async def _in_thread(function: Callable[[], Any]) -> Any:

@@ -95,7 +95,9 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
 
 
 def _waited_for(answer: Any, timeout: float | None = None) -> Any:
-    return LOOP.run(_awaited(answer), timeout) if inspect.isawaitable(answer) else answer
+    if type(answer) is Reply or not inspect.isawaitable(answer):
+        return answer
+    return LOOP.run(_awaited(answer), timeout)
 
 
 async def _awaited(answer: Any) -> Any:
