@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -64,12 +63,7 @@ class Machine:
         self._nested: dict[int, Machine] = {
             id(tool): Machine(_within(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
-        self._topology = topology
-
-    @cached_property
-    def fingerprint(self) -> str:
-        """Of the topology this machine was compiled from. Computed when first asked for."""
-        return self._topology.fingerprint
+        self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
 
     def offer(self, agent: str) -> Offer:
         """What `agent` offers. Built once, when it is first needed."""

@@ -59,8 +59,7 @@ class AgentRunner:
         `said` is text, or content parts; None takes up a context that was left in the middle of a run.
         """
         run = self._begun(context, config)
-        for _ in threads.perform(run, said):
-            pass
+        threads.perform(run, said)
         return run.result()
 
     async def arun(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
@@ -72,7 +71,7 @@ class AgentRunner:
     def stream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
         """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last."""
         run = self._begun(context, config, streaming=True)
-        return RunStream(run, threads.perform(run, said))
+        return RunStream(run, threads.watch(run, said))
 
     def astream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
         """Hold one turn in asyncio, and watch it with `async for`."""
@@ -85,8 +84,7 @@ class AgentRunner:
         `approvals` answers calls that wait for a person, by call id: True, False, or why not.
         """
         run = self._begun(context, config, approvals=approvals)
-        for _ in threads.perform(run, None):
-            pass
+        threads.perform(run, None)
         return run.result()
 
     async def aresume(
@@ -107,9 +105,8 @@ class AgentRunner:
     ) -> RunResultWithContext[C]:
         """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
         run = self._begun(context, (config or self.config).with_run_context(factory, handler))
-        for _ in threads.perform(run, said):
-            pass
-        return RunResultWithContext(run.result(), run.handling.run_value)
+        threads.perform(run, said)
+        return RunResultWithContext(run.result(), run.run_value)
 
     async def arun_with_run_context(
         self,
@@ -122,7 +119,7 @@ class AgentRunner:
         """`run_with_run_context` in asyncio."""
         run = self._begun(context, (config or self.config).with_run_context(factory, handler))
         await tasks.perform(run, said)
-        return RunResultWithContext(run.result(), run.handling.run_value)
+        return RunResultWithContext(run.result(), run.run_value)
 
     def _begun(
         self,

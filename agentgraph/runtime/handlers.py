@@ -25,21 +25,12 @@ class Handling:
 
     def __init__(self, run: tuple[Factory, Handler] | None) -> None:
         self._run = run
-        self.run_value: Any = None
         self._agent_value: Any = None
         self._agents_turn: int | None = None
-
-    def begin(self) -> None:
-        """Make the run's value.
-
-        Raises:
-            DefinitionError: when its factory fails.
-        """
-        if self._run is not None:
-            try:
-                self.run_value = self._run[0]()
-            except Exception as error:
-                raise DefinitionError(f"the factory of the run context failed: {type(error).__name__}: {error}") from error
+        try:
+            self.run_value: Any = run[0]() if run is not None else None
+        except Exception as error:
+            raise DefinitionError(f"the factory of the run context failed: {type(error).__name__}: {error}") from error
 
     def decide(self, effect: HandleOutput, agent: Agent, context: Context) -> OutputHandled:
         """Ask the handlers in order; a `Final` of the first pre-empts the second."""

@@ -73,6 +73,7 @@ class Run:
         "_cause",
         "_deadline",
         "_finish",
+        "_handling",
         "_pairs",
         "_path",
         "_start",
@@ -81,14 +82,13 @@ class Run:
         "around",
         "children",
         "context",
-        "handling",
         "outbox",
     )
 
     def __init__(self, around: Surroundings, context: Context) -> None:
         self.around = around
         self.context = self._start = context
-        self.handling = Handling(around.config.run_context)
+        self._handling: Handling | None = None
         self.outbox: deque[Observation] = deque()
         self.children: dict[str, Trace] = {}
         self._pairs: list[tuple[Event, Context]] = []
@@ -106,7 +106,8 @@ class Run:
         """Start with what the user said, or, given None, take up what is due."""
         around = self.around
         try:
-            self.handling.begin()
+            if around.config.run_context is not None:
+                self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
             event = UserSaid(said if isinstance(said, str) else as_json(said), around.config.settings)
@@ -204,7 +205,9 @@ class Run:
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
         """Let the handlers decide."""
-        return self.handling.decide(effect, self.around.machine.agents[effect.agent], self.context)
+        if self._handling is None:
+            self._handling = Handling(None)
+        return self._handling.decide(effect, self.around.machine.agents[effect.agent], self.context)
 
     def approval(self, effect: AskApproval) -> Approved | None:
         """What was decided about a call, or None when nobody has yet."""
@@ -256,6 +259,11 @@ class Run:
         changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
         shown = None if error else as_json(value)
         return ToolReturned(run.call.id, shown, error, as_json(changed), after.facts - before.facts, after.usage)
+
+    @property
+    def run_value(self) -> Any:
+        """The run context as it is now."""
+        return self._handling.run_value if self._handling is not None else None
 
     # -- watching --------------------------------------------------------------------------------------------------
 

@@ -24,10 +24,21 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
-def perform(run: Run, said: Any) -> Generator[Observation, None, None]:
+def perform(run: Run, said: Any) -> None:
+    """Do the whole run, for who waits for its end: one that collects nothing."""
+    driver, arrivals = drive(run, said), SimpleQueue[Any]()
+    answer: Any = None
+    while True:
+        try:
+            wanted = driver.send(answer)
+        except StopIteration:
+            return
+        answer = _answer(run, wanted, arrivals)
+
+
+def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
     """Do the whole run; yields what is collected, as it happens."""
-    driver = drive(run, said)
-    arrivals: SimpleQueue[Any] = SimpleQueue()
+    driver, arrivals = drive(run, said), SimpleQueue[Any]()
     answer: Any = None
     while True:
         try:
@@ -35,22 +46,34 @@ def perform(run: Run, said: Any) -> Generator[Observation, None, None]:
         except StopIteration:
             return
         answer = None
-        if type(wanted) is Ask:
-            answer = (yield from _streamed(run, wanted)) if run.around.streaming else _replied(run, wanted)
-        elif type(wanted) is Call:
-            if wanted.tool_run.tool.agent is None:
-                answer = _called_in_time(run, wanted.tool_run)
-            else:
-                answer = yield from _nested(run, wanted.tool_run)
-        elif type(wanted) is Start:
-            _start(run, wanted.tool_run, arrivals)
-        elif isinstance(wanted, Observation):
+        if isinstance(wanted, Observation):
             yield wanted
+        elif type(wanted) is Ask and run.around.streaming:
+            answer = yield from _streamed(run, wanted)
+        elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
+            child = run.nested(wanted.tool_run)
+            yield from watch(child, wanted.tool_run.arguments["input"])
+            answer = run.nested_done(wanted.tool_run, child)
         else:
-            try:
-                answer = arrivals.get(timeout=run.seconds_left())
-            except Empty:
-                answer = run.time_up()
+            answer = _answer(run, wanted, arrivals)
+
+
+def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
+    """What comes of `wanted`."""
+    if type(wanted) is Ask:
+        return _replied(run, wanted)
+    if type(wanted) is Call:
+        if wanted.tool_run.tool.agent is None:
+            return _called_in_time(run, wanted.tool_run)
+        child = run.nested(wanted.tool_run)
+        perform(child, wanted.tool_run.arguments["input"])
+        return run.nested_done(wanted.tool_run, child)
+    if type(wanted) is Start:
+        return _start(run, wanted.tool_run, arrivals)
+    try:
+        return arrivals.get(timeout=run.seconds_left())
+    except Empty:
+        return run.time_up()
 
 
 # -- models ------------------------------------------------------------------------------------------------------------
@@ -151,14 +174,8 @@ def _attempted(tool_run: ToolRun) -> Any:
     return _waited_for(within(tool.timeout, tool_run.attempt), tool.timeout)
 
 
-def _nested(run: Run, tool_run: ToolRun) -> Generator[Observation, None, ToolReturned]:
-    child = run.nested(tool_run)
-    yield from perform(child, tool_run.arguments["input"])
-    return run.nested_done(tool_run, child)
-
-
 def _nested_apart(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> ToolReturned:
     child = run.nested(tool_run, apart=True)
-    for observation in perform(child, tool_run.arguments["input"]):
+    for observation in watch(child, tool_run.arguments["input"]):
         arrivals.put(observation)
     return run.nested_done(tool_run, child)

