@@ -203,7 +203,7 @@ def graphs(draw: st.DrawFn, most: int = 5) -> AgentGraph:
 @st.composite
 def groupings(draw: st.DrawFn, called: list[str]) -> list[Any]:
     """No group, one, two side by side, or one inside the other."""
-    from agentgraph.graph.topology import Group
+    from agentgraph.graph.edge import Group
 
     cut = draw(st.integers(0, len(called) - 1))
     first, second = called[:cut], called[cut:]

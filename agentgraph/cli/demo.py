@@ -67,17 +67,17 @@ graph.add_handoff("Triage", "Billing", description="invoices, payments, balances
 graph.add_handoff("Billing", "Triage", description="anything else")
 
 
+_REAL = 'agentgraph run agentgraph.cli.demo:graph "What do I owe?" --model openai/gpt-5-mini'
+
+
 def show(out: Any = None) -> None:
     """Hold the conversation and print it."""
     out = out or sys.stdout
     runner = AgentRunner(graph)
     narrate(runner, out)
-    print("Offline demonstration: rules answer here, not a language model.\n", file=out)
+    print("Offline demonstration: rules answer here, not a language model. With one:", file=out)
+    print(f"  {_REAL}\n", file=out)
     said = "I have a question about my bill. What is the balance of ACC-17?"
     print(f"User: {said}", file=out)
     result = runner.run(said).raise_for_error()
     print(f"{result.context.agent}: {result.output}", file=out)
-    print(f"\nThe same agents with a real model: {_COMMAND}", file=out)
-
-
-_COMMAND = 'agentgraph run agentgraph.cli.demo:graph "What do I owe?" --model openai/gpt-5-mini'

@@ -6,8 +6,7 @@ early wait for their turn. A handoff is a border: nothing behind it starts befor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -16,7 +15,8 @@ from agentgraph.conversation.frozen import FrozenDict, thaw
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import as_json, as_text
 from agentgraph.definition.shape import Mismatch
-from agentgraph.engine.effects import AskApproval, Effect, HandleOutput, RunTool
+from agentgraph.engine.acted import Acted
+from agentgraph.engine.effects import AskApproval, HandleOutput, RunTool
 from agentgraph.engine.limits import no_handoff_left, no_tool_left
 from agentgraph.engine.view import INTERRUPTED, unused_id
 from agentgraph.errors import IllegalEvent
@@ -24,42 +24,11 @@ from agentgraph.machine.fsm import missing
 
 if TYPE_CHECKING:
     from agentgraph.conversation.reply import Reply
-    from agentgraph.conversation.usage import Usage
     from agentgraph.engine.events import Approved, OutputHandled, ToolReturned
-    from agentgraph.graph.topology import Edge
-    from agentgraph.machine.machine import Machine, Offer
+    from agentgraph.graph.edge import Edge
+    from agentgraph.machine.machine import Machine
 
 _HANDED_OFF = "not executed: the conversation was handed off"
-_ENDED = "not executed: the run ended with the output of an earlier call"
-_ENDED_LATE = "not executed to an effect here: the run ended with the output of an earlier call, and what this one gave was not used"
-
-
-class Output:
-    """A value that ends the run."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-@dataclass(slots=True)
-class Acted:
-    """How far the calls have come within one step: the context so far, and what is newly asked of the outside."""
-
-    machine: Machine
-    context: Context
-    calls: list[Pending]
-    at: int
-    started: int
-    """Tools started in this run so far."""
-    effects: list[Effect] = field(default_factory=list)
-    final: Output | None = None
-    offer: Offer = field(init=False)
-    """What the agent that asked for these calls offers."""
-
-    def __post_init__(self) -> None:
-        self.offer = self.machine.offer(self.context.agent or "")
 
 
 # -- the ways in -------------------------------------------------------------------------------------------------------
@@ -101,8 +70,8 @@ def handled(machine: Machine, context: Context, event: OutputHandled) -> Acted:
         back = replace(back, value=event.value, error=None)
     acted.calls[i] = replace(pending, state="handled", returned=back)
     if event.decision == "final":
-        _commit(acted)
-        return _ended(acted, event.value)
+        acted.commit()
+        return acted.end(event.value)
     return _go_on(acted)
 
 
@@ -127,11 +96,11 @@ def abandoned(machine: Machine, context: Context, unstarted: str) -> Context:
         acted.at = i
         match acted.calls[i].state:
             case "returned" | "handling" | "handled":
-                _commit(acted)
+                acted.commit()
             case "started":
-                _answer(acted, INTERRUPTED)
+                acted.answer(INTERRUPTED)
             case "held" | "asked":
-                _answer(acted, unstarted)
+                acted.answer(unstarted)
     return replace(acted.context, progress=None)
 
 
@@ -174,13 +143,13 @@ def _go_on(acted: Acted) -> Acted:
                 break
             case "returned" | "handled":
                 tool = acted.offer.tools.get(pending.call.name)
-                _commit(acted)
+                acted.commit()
                 if tool is not None and tool.final and pending.returned is not None and pending.returned.error is None:
-                    return _ended(acted, pending.returned.value)
+                    return acted.end(pending.returned.value)
             case _:
                 break
     _start_others(acted)
-    return _kept(acted)
+    return acted.kept()
 
 
 def _start_others(acted: Acted) -> None:
@@ -228,15 +197,9 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
         return f"the arguments of {call.name!r} do not fit: {wrong}"
     progress = acted.context.progress
     if progress is not None and no_tool_left(progress, acted.started):
-        _exceed(acted, "tool_calls")
+        acted.exceed("tool_calls")
         return f"{call.name!r} was not executed: the tool calls that this run may make are used up"
     return None
-
-
-def _exceed(acted: Acted, budget: str) -> None:
-    progress = acted.context.progress
-    assert progress is not None
-    acted.context = replace(acted.context, progress=replace(progress, exceeded=budget))
 
 
 def _has_handler(acted: Acted, call: ToolCall) -> bool:
@@ -253,23 +216,23 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         try:
             payload = FrozenDict(as_json(shape.check(thaw(call.arguments))))
         except Mismatch as wrong:
-            _answer(acted, f"error: the payload of {call.name!r} does not fit: {wrong}")
+            acted.answer(f"error: the payload of {call.name!r} does not fit: {wrong}")
             return False
     verdict = acted.machine.verdict(edge.source, call.name, acted.context)
     if not verdict.permitted:
-        _answer(acted, f"error: {call.name!r} was refused: {verdict.reason}")
+        acted.answer(f"error: {call.name!r} was refused: {verdict.reason}")
         return False
     progress = acted.context.progress
     assert progress is not None
     used_up = no_handoff_left(progress, verdict.target)
     if used_up is not None:
-        _exceed(acted, used_up)
-        _answer(acted, f"not executed: the {used_up} that this run may make are used up")
+        acted.exceed(used_up)
+        acted.answer(f"not executed: the {used_up} that this run may make are used up")
         return False
     given = f" It was given: {as_text(payload, 100_000)}" if payload else ""
-    _answer(acted, f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
+    acted.answer(f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
     after = f"{_HANDED_OFF} to {edge.handoff.target_name}"
-    _close(acted, after, after)
+    acted.close(after, after)
     reason = call.arguments.get("reason")
     handed = Handed(
         edge.source, verdict.target, call.name, len(acted.context.messages), reason if isinstance(reason, str) else None, payload
@@ -282,58 +245,3 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     onward = replace(progress, calls=(), at=0, handoffs=progress.handoffs + 1, tool_calls=acted.started, visits=visits)
     acted.context = replace(acted.context, agent=verdict.target, handed=handed, progress=onward)
     return True
-
-
-def _ended(acted: Acted, value: Any) -> Acted:
-    """The run ends with `value`; the calls behind are answered as not executed."""
-    _close(acted, _ENDED, _ENDED_LATE)
-    acted.final = Output(value)
-    return acted
-
-
-def _close(acted: Acted, unstarted: str, started: str) -> None:
-    while acted.at < len(acted.calls):
-        pending = acted.calls[acted.at]
-        if pending.returned is not None and pending.returned.usage.requests:
-            _use(acted, pending.returned.usage)
-        _answer(acted, started if pending.ran else unstarted)
-
-
-def _commit(acted: Acted) -> None:
-    """Write the result of the call whose turn it is into the history, with what it changed."""
-    pending, context = acted.calls[acted.at], acted.context
-    back, progress = pending.returned or Returned(), context.progress
-    assert progress is not None
-    tool = acted.offer.tools.get(pending.call.name)
-    facts = back.facts if tool is None or back.failed else back.facts | tool.sets
-    if back.updates or not facts <= context.facts:
-        data = FrozenDict({**context.data, **back.updates}) if back.updates else context.data
-        acted.context = replace(context, data=data, facts=context.facts | facts)
-    if back.usage.requests:
-        _use(acted, back.usage)
-    limit = progress.settings.tool_output
-    _answer(acted, f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
-
-
-def _use(acted: Acted, usage: Usage) -> None:
-    """Count what an agent that was used as a tool has used."""
-    context, progress = acted.context, acted.context.progress
-    assert progress is not None
-    acted.context = replace(context, usage=context.usage + usage, progress=replace(progress, usage=progress.usage + usage))
-
-
-def _answer(acted: Acted, text: str, agent: str | None = None) -> None:
-    pending, context = acted.calls[acted.at], acted.context
-    answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id)
-    acted.context = replace(context, messages=context.messages.add(answer))
-    acted.calls[acted.at] = Pending(pending.call, "done")
-    acted.at += 1
-
-
-def _kept(acted: Acted) -> Acted:
-    """Put the calls back into the context: all of them while one is open, none when all are answered."""
-    progress = acted.context.progress
-    assert progress is not None
-    calls, at = (tuple(acted.calls), acted.at) if acted.at < len(acted.calls) else ((), 0)
-    acted.context = replace(acted.context, progress=replace(progress, calls=calls, at=at, tool_calls=acted.started))
-    return acted

@@ -20,6 +20,7 @@ from agentgraph.conversation.context import Context, Phase, Progress
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.usage import NO_USAGE, ONE_REQUEST
 from agentgraph.engine import calls as acting
+from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import Unusable, read_answer
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool, StopReason
@@ -174,7 +175,7 @@ def _approved(machine: Machine, context: Context, event: Approved) -> Step:
     return _acted(acting.approved(machine, context, event))
 
 
-def _acted(done: acting.Acted) -> Step:
+def _acted(done: Acted) -> Step:
     """Go on with what the calls have come to: still acting, over, or back to thinking."""
     if done.final is not None:
         return Step(replace(done.context, progress=None), (Finish("final", done.final.value),))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from agentgraph.definition.agent import Agent
 from agentgraph.errors import DefinitionError
-from agentgraph.graph.topology import listed
+from agentgraph.graph.edge import listed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

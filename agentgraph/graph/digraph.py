@@ -9,7 +9,8 @@ import networkx as nx
 from agentgraph.definition.agent import Agent
 from agentgraph.definition.handoff import Handoff
 from agentgraph.errors import DefinitionError
-from agentgraph.graph.topology import Group, Topology
+from agentgraph.graph.edge import Group
+from agentgraph.graph.topology import Topology
 
 T = TypeVar("T", bound=Topology)
 

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING
 
 from agentgraph.definition.naming import snake_case
 from agentgraph.errors import Finding
-from agentgraph.graph.topology import listed
+from agentgraph.graph.edge import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentgraph.graph.topology import Edge, Topology
+    from agentgraph.graph.edge import Edge
+    from agentgraph.graph.topology import Topology
 
 
 def structural(topology: Topology) -> tuple[Finding, ...]:

@@ -7,38 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agentgraph.definition.agent import Agent
 from agentgraph.definition.group import AgentGroup
 from agentgraph.definition.handoff import Handoff, as_handoff
 from agentgraph.definition.naming import checked_agent_name, handoff_tool_name
 from agentgraph.errors import DefinitionError
+from agentgraph.graph.edge import Edge, Group, listed, root_first
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import networkx as nx
-
-
-class Edge(NamedTuple):
-    """A handoff between two agents, as it is: groups resolved to their members and roots, the tool named."""
-
-    source: str
-    target: str
-    tool: str
-    handoff: Handoff
-
-
-class Group(NamedTuple):
-    """A group as the graph holds it: names, not values."""
-
-    name: str
-    root: str
-    members: tuple[str, ...]
-    """Agents and groups directly in it, the root first."""
-    parent: str | None
-    description: str = ""
 
 
 class Topology:
@@ -159,7 +140,7 @@ class Topology:
             DefinitionError: for a member that is not there, or a root that is not a member.
         """
         self._read.clear()
-        self._groups = {group.name: group._replace(members=_root_first(group)) for group in groups}
+        self._groups = {group.name: group._replace(members=root_first(group)) for group in groups}
         self._group_of = {}
         for group in self._groups.values():
             for member in group.members:
@@ -328,15 +309,3 @@ class Topology:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self._agents)} agents, {len(self.edges)} handoffs, {len(self._groups)} groups)"
-
-
-def _root_first(group: Group) -> tuple[str, ...]:
-    """A root that is not among the members stays out, and is refused."""
-    return (group.root, *(m for m in group.members if m != group.root)) if group.root in group.members else tuple(group.members)
-
-
-def listed(names: Iterable[str], most: int = 8) -> str:
-    """A few names for an error message."""
-    every = list(names)
-    shown = ", ".join(map(repr, every[:most]))
-    return f"{shown} and {len(every) - most} more" if len(every) > most else shown or "none"

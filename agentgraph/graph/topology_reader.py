@@ -9,7 +9,8 @@ from agentgraph.definition.group import AgentGroup
 from agentgraph.definition.handoff import Handoff
 from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
-from agentgraph.graph.topology import Group, Topology
+from agentgraph.graph.edge import Group
+from agentgraph.graph.topology import Topology
 
 T = TypeVar("T", bound=Topology)
 VERSION = 1

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from agentgraph.conversation.context import Context
-    from agentgraph.graph.topology import Edge
+    from agentgraph.graph.edge import Edge
 
 
 class Permitted(Struct, frozen=True):

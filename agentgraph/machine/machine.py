@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.tool import Tool
-    from agentgraph.graph.topology import Edge, Group
+    from agentgraph.graph.edge import Edge, Group
 
 
 class Offer:

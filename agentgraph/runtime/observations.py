@@ -54,8 +54,8 @@ class LLMCallComplete(Observation, frozen=True, kw_only=True):
     context: Context
 
 
-class ToolStarted(Observation, frozen=True, kw_only=True):
-    """A tool begins to run."""
+class CallObservation(Observation, frozen=True, kw_only=True):
+    """Something that happened to one call of `agent`'s."""
 
     agent: str
     call: ToolCall
@@ -71,44 +71,26 @@ class ToolStarted(Observation, frozen=True, kw_only=True):
         return self.call.arguments
 
 
-class ToolCompleted(Observation, frozen=True, kw_only=True):
+class ToolStarted(CallObservation, frozen=True, kw_only=True):
+    """A tool begins to run."""
+
+
+class ToolCompleted(CallObservation, frozen=True, kw_only=True):
     """A tool came back with `value`, or failed with `error`; `seconds` is how long it took."""
 
-    agent: str
-    call: ToolCall
     value: Json = None
     error: str | None = None
     seconds: float = 0.0
 
-    @property
-    def name(self) -> str:
-        """The tool."""
-        return self.call.name
 
-    @property
-    def arguments(self) -> FrozenDict:
-        """What it was given."""
-        return self.call.arguments
-
-
-class ToolRefused(Observation, frozen=True, kw_only=True):
+class ToolRefused(CallObservation, frozen=True, kw_only=True):
     """A call that was answered without being run: unknown, not fitting, not permitted, or behind a handoff."""
 
-    agent: str
-    call: ToolCall
     reason: str
 
-    @property
-    def name(self) -> str:
-        """The tool."""
-        return self.call.name
 
-
-class ApprovalAsked(Observation, frozen=True, kw_only=True):
+class ApprovalAsked(CallObservation, frozen=True, kw_only=True):
     """A call waits for a person. Only in streams."""
-
-    agent: str
-    call: ToolCall
 
 
 class AgentHandoff(Observation, frozen=True, kw_only=True):

@@ -21,31 +21,19 @@ from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace
-from agentgraph.engine.turn import due, step
+from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
 from agentgraph.errors import AgentGraphError, IllegalEvent, ModelError
 from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
 from agentgraph.runtime.handlers import Handling
-from agentgraph.runtime.observations import (
-    AgentCompleted,
-    AgentHandoff,
-    AgentThinking,
-    ApprovalAsked,
-    LLMCallComplete,
-    Observation,
-    RunCompleted,
-    RunStarted,
-    ToolCompleted,
-    ToolRefused,
-    ToolStarted,
-)
+from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
+from agentgraph.runtime.observed import observed
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
-    from agentgraph.conversation.message import ToolCall
     from agentgraph.engine.effects import Effect
     from agentgraph.machine.machine import Machine
     from agentgraph.runtime.config import RunConfig
@@ -147,7 +135,10 @@ class Run:
         if effects and type(effects[-1]) is Finish:
             self._finish = effects[-1]
         if self._watched:
-            self._observe(before, event, effects)
+            began = self._started_at.pop(event.call_id, None) if isinstance(event, ToolReturned) else None
+            seconds = perf_counter() - began if began is not None else 0.0
+            for observation in observed(before, event, Step(after, effects), seconds, self.around.within):
+                self.tell(observation)
         return effects
 
     def seconds_left(self) -> float | None:
@@ -272,37 +263,6 @@ class Run:
         tell(self.around.listeners, observation)
         if self.around.collecting:
             self.outbox.append(observation)
-
-    def _observe(self, before: Context, event: Event, effects: tuple[Effect, ...]) -> None:
-        """What this step looks like from outside, read off its two snapshots."""
-        after, agent, within = self.context, before.agent or "", self.around.within
-        if isinstance(event, ModelReplied):
-            self.tell(LLMCallComplete(agent=agent, reply=event.reply, context=after, within=within))
-        elif isinstance(event, ToolReturned):
-            call = next(p.call for p in (before.progress.calls if before.progress else ()) if p.call.id == event.call_id)
-            seconds = perf_counter() - self._started_at.pop(event.call_id, perf_counter())
-            self.tell(ToolCompleted(agent=agent, call=call, value=event.value, error=event.error, seconds=seconds, within=within))
-        for call, reason in self._refused(before, after):
-            self.tell(ToolRefused(agent=agent, call=call, reason=reason, within=within))
-        if after.handed is not before.handed and after.handed is not None:
-            handed = after.handed
-            self.tell(AgentCompleted(agent=handed.source, context=after, within=within))
-            self.tell(AgentHandoff(source=handed.source, target=handed.target, reason=handed.reason or "", context=after, within=within))
-        for effect in effects:
-            if isinstance(effect, CallModel):
-                self.tell(AgentThinking(agent=effect.agent, context=after, within=within))
-            elif isinstance(effect, Finish):
-                error = effect.error
-                self.tell(AgentCompleted(agent=after.agent or "", output=effect.output, error=error, context=after, within=within))
-
-    def _refused(self, before: Context, after: Context) -> Iterator[tuple[ToolCall, str]]:
-        """The calls that this step answered without their having run, and with what."""
-        new = after.messages[len(before.messages) :]
-        asked = {call.id: call for message in new for call in message.tool_calls}
-        asked |= {p.call.id: p.call for p in (before.progress.calls if before.progress else ()) if not p.ran}
-        for message in new:
-            if message.role == "tool" and message.agent is None and message.tool_call_id in asked:
-                yield asked[message.tool_call_id], message.text
 
     # -- the end ---------------------------------------------------------------------------------------------------
 

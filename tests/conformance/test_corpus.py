@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from agentgraph import Agent, AgentGraph, AgentRunner, Context, DefinitionError, Message, RunConfig, ScriptedModel, Tool
-from agentgraph.graph.topology import Group
+from agentgraph.graph.edge import Group
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 TOPOLOGIES: list[dict[str, Any]] = json.loads((CORPUS / "topologies.json").read_text(encoding="utf-8"))["topologies"]
