@@ -57,6 +57,13 @@ async def anote(key: str, ctx: ToolContext) -> list[str]:
 
 
 @tool
+def count(ctx: ToolContext) -> int:
+    """Depend on what the shared data is when the call starts."""
+    ctx.update(count=ctx.data.get("count", 0) + 1)
+    return len(ctx.messages) + len(ctx.facts)
+
+
+@tool
 def broken(why: str = "no reason") -> str:
     """Always fail."""
     raise ValueError(why)
@@ -99,7 +106,7 @@ def dangerous() -> str:
     return "done it"
 
 
-TOOLS: tuple[Tool, ...] = (note, anote, broken, silent, verify, check_age, refund, finish, dangerous)
+TOOLS: tuple[Tool, ...] = (note, count, anote, broken, silent, verify, check_age, refund, finish, dangerous)
 
 names = st.one_of(
     st.sampled_from(

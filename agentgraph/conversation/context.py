@@ -50,14 +50,23 @@ class Pending(Struct, frozen=True, omit_defaults=True):
 
     held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
     runs it. returned: it came back. handling: handlers look at what came back. handled: they have. done: in the history.
-    `ran` stays true once it was started.
+    `ran` stays true once it was started; `early` says that it was started before it was its turn to be committed.
     """
 
     call: ToolCall
     state: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
     approved: bool = False
     ran: bool = False
+    early: bool = False
     returned: Returned | None = None
+
+
+class Seen(Struct, frozen=True, omit_defaults=True):
+    """What the calls that were started early see: the snapshot of that moment, whatever was committed since."""
+
+    data: FrozenDict = EMPTY
+    facts: frozenset[str] = NO_FACTS
+    messages: int = 0
 
 
 class Settings(Struct, frozen=True, omit_defaults=True):
@@ -89,6 +98,7 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     calls: tuple[Pending, ...] = ()
     at: int = 0
     """The call whose turn it is to be committed."""
+    seen: Seen | None = None
     retries: int = 0
     note: str | None = None
     """Said to the model once, after an answer that could not be used. Never part of the history."""

@@ -50,6 +50,16 @@ class History(Sequence["Message"]):
             new._tail, new._tail_ids = (), _NO_IDS
         return new
 
+    def first(self, count: int) -> History:
+        """The first `count` messages. O(1) where that cuts off a few, as for a step or two ago."""
+        cut = count - len(self._blocks) * _BLOCK
+        if cut < 0:
+            return History(self[:count])
+        new = object.__new__(History)
+        new._blocks, new._ids, new._tail = self._blocks, self._ids, self._tail[:cut]
+        new._tail_ids = _call_ids(new._tail)
+        return new
+
     def has_call(self, call_id: str) -> bool:
         """Whether a call with this id was ever made. O(log n)."""
         return call_id in self._tail_ids or (bool(self._ids) and any(call_id in ids for ids in self._ids))

@@ -102,5 +102,6 @@ class Acted:
         progress = self.context.progress
         assert progress is not None
         calls, at = (tuple(self.calls), self.at) if self.at < len(self.calls) else ((), 0)
-        self.context = replace(self.context, progress=replace(progress, calls=calls, at=at, tool_calls=self.started))
+        seen = progress.seen if calls else None
+        self.context = replace(self.context, progress=replace(progress, calls=calls, at=at, seen=seen, tool_calls=self.started))
         return self

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from agentgraph.conversation.context import Context, Handed, Pending, Returned
+from agentgraph.conversation.context import Context, Handed, Pending, Returned, Seen
 from agentgraph.conversation.frozen import FrozenDict, thaw
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import as_json, as_text
@@ -165,8 +165,31 @@ def _start_others(acted: Acted) -> None:
         tool = offer.tools.get(pending.call.name)
         if pending.state == "held" and (tool is None or not tool.requires):
             _start(acted, i)
+            _note_early(acted, i)
         if tool is not None and tool.final:
             return
+
+
+def _note_early(acted: Acted, i: int) -> None:
+    """Keep what a call that starts before its turn sees, so that it sees the same when the run is resumed."""
+    pending, progress, context = acted.calls[i], acted.context.progress, acted.context
+    if i == acted.at or pending.state != "started":
+        return
+    acted.calls[i] = replace(pending, early=True)
+    assert progress is not None
+    if not any(other.early and other.state != "done" for other in acted.calls[:i]):
+        seen = Seen(context.data, context.facts, len(context.messages))
+        acted.context = replace(context, progress=replace(progress, seen=seen))
+
+
+def seen_by(context: Context, call: ToolCall) -> Context:
+    """The snapshot that a call sees: of the moment it was started."""
+    progress = context.progress
+    if progress is None or progress.seen is None:
+        return context
+    early = any(pending.early and pending.call.id == call.id for pending in progress.calls)
+    seen = progress.seen
+    return replace(context, data=seen.data, facts=seen.facts, messages=context.messages.first(seen.messages)) if early else context
 
 
 def _start(acted: Acted, i: int) -> None:
@@ -242,6 +265,6 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         if progress.settings.budget
         else progress.visits
     )
-    onward = replace(progress, calls=(), at=0, handoffs=progress.handoffs + 1, tool_calls=acted.started, visits=visits)
+    onward = replace(progress, calls=(), at=0, seen=None, handoffs=progress.handoffs + 1, tool_calls=acted.started, visits=visits)
     acted.context = replace(acted.context, agent=verdict.target, handed=handed, progress=onward)
     return True

@@ -17,6 +17,7 @@ from agentgraph.conversation.frozen import EMPTY
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
+from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
@@ -192,7 +193,7 @@ class Run:
         if self._watched:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
-        return ToolRun(tool, effect.call, self.context)
+        return ToolRun(tool, effect.call, seen_by(self.context, effect.call))
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
         """Let the handlers decide."""

@@ -67,7 +67,7 @@ def test_demo_needs_nothing_and_says_that_rules_answer(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("Offline demonstration: rules answer here, not a language model.")
     assert "[Triage] hands over to Billing" in done.stdout
-    assert done.stdout.endswith(f"\nBilling: {ANSWER}\n")
+    assert done.stdout.endswith(f"\nBilling: {ANSWER}")
 
 
 def test_the_answer_alone_is_on_stdout_and_the_way_to_it_on_stderr(tmp_path: Path) -> None:
