@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from agentgraph.agent_graph import AgentGraph as AgentGraph
+    from agentgraph.conversation.budget import Budget as Budget
     from agentgraph.conversation.context import Context as Context, Phase as Phase
     from agentgraph.conversation.message import Message as Message, ToolCall as ToolCall
     from agentgraph.conversation.reply import Reply as Reply, call as call
@@ -112,13 +113,15 @@ _WHERE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = sorted([*_WHERE, "__version__"])  # noqa: PLE0605 - one list of names, above
 
 
-def __getattr__(name: str) -> Any:
-    module = _WHERE.get(name)
-    if module is None:
-        raise AttributeError(f"module 'agentgraph' has no attribute {name!r}")
-    value = getattr(import_module(f"agentgraph.{module}"), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # a checker reads the imports above, and takes no other name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        module = _WHERE.get(name)
+        if module is None:
+            raise AttributeError(f"module 'agentgraph' has no attribute {name!r}")
+        value = getattr(import_module(f"agentgraph.{module}"), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["KeywordModel", "LiteLLMModel", "Model", "ModelRequest", "ReplayModel", "ScriptedModel"]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "LiteLLMModel":
-        from agentgraph.runtime.models.litellm import LiteLLMModel
+if not TYPE_CHECKING:  # a checker reads the import above, and takes no other name for one of ours
 
-        return LiteLLMModel
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "LiteLLMModel":
+            from agentgraph.runtime.models.litellm import LiteLLMModel
+
+            return LiteLLMModel
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -72,5 +72,7 @@ def _as_data(result: RunResult) -> dict[str, Any]:
         "error": str(result.error) if result.error is not None else None,
         "path": list(result.path),
         "usage": {"requests": usage.requests, "input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens, "cost": usage.cost},
+        "data": result.context.data,
+        "facts": sorted(result.context.facts),
         "messages": [message.to_openai() for message in result.messages],
     }

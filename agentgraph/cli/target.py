@@ -76,13 +76,11 @@ def _file(name: str) -> Any:
     assert spec.loader is not None
     module = module_from_spec(spec)
     sys.modules[spec.name] = module
-    sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does
+    sys.path.insert(0, str(path.resolve().parent))  # as `python file.py` does: its tools may import their neighbours later
     try:
         spec.loader.exec_module(module)
     except (Exception, SystemExit) as wrong:
         raise DefinitionError(f"{name} failed while it was read: {type(wrong).__name__}: {wrong}") from wrong
-    finally:
-        sys.path.pop(0)
     return module
 
 

@@ -1,11 +1,12 @@
 """Context: one immutable snapshot of a conversation.
 
 It holds everything that the next step depends on and nothing else, as values that JSON can hold: who holds the
-conversation, what was said, the user's shared data, what is pending. It never changed, it is only followed by another.
+conversation, what was said, the user's shared data, what is pending. It never changes, it is only followed by another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
@@ -20,7 +21,7 @@ from agentgraph.conversation.usage import NO_USAGE, Usage
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
 NO_FACTS: frozenset[str] = frozenset()
 
@@ -54,7 +55,7 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     """
 
     call: ToolCall
-    state: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
+    stage: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
     approved: bool = False
     ran: bool = False
     early: bool = False
@@ -99,7 +100,6 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     at: int = 0
     """The call whose turn it is to be committed."""
     seen: Seen | None = None
-    retries: int = 0
     note: str | None = None
     """Said to the model once, after an answer that could not be used. Never part of the history."""
 
@@ -183,7 +183,7 @@ class Context(Struct, frozen=True, omit_defaults=True):
     @property
     def pending(self) -> tuple[ToolCall, ...]:
         """The calls in the history that are not answered yet."""
-        return tuple(p.call for p in self.progress.calls if p.state != "done") if self.progress else ()
+        return tuple(p.call for p in self.progress.calls if p.stage != "done") if self.progress else ()
 
     @property
     def payload(self) -> FrozenDict | None:
@@ -252,6 +252,6 @@ def _several(given: Any, name: str) -> list[Any]:
 
 
 def _data(given: Any) -> FrozenDict:
-    if not isinstance(given, dict):
+    if not isinstance(given, Mapping):
         raise ContextError(f"data is a {type(given).__name__}; give a dict of JSON values", given)
-    return freeze(given)  # type: ignore[no-any-return]
+    return freeze(dict(given))  # type: ignore[no-any-return]

@@ -52,11 +52,14 @@ class History(Sequence["Message"]):
 
     def first(self, count: int) -> History:
         """The first `count` messages. O(1) where that cuts off a few, as for a step or two ago."""
-        cut = count - len(self._blocks) * _BLOCK
-        if cut < 0:
-            return History(self[:count])
-        new = object.__new__(History)
-        new._blocks, new._ids, new._tail = self._blocks, self._ids, self._tail[:cut]
+        whole, rest = divmod(count, _BLOCK)
+        if whole >= len(self._blocks):
+            new = object.__new__(History)
+            new._blocks, new._ids, new._tail = self._blocks, self._ids, self._tail[:rest]
+        else:
+            new = History()
+            new._blocks, new._tail = self._blocks[:whole], self._blocks[whole][:rest]
+            new._ids = (_call_ids(chain.from_iterable(new._blocks)),)
         new._tail_ids = _call_ids(new._tail)
         return new
 
@@ -79,7 +82,10 @@ class History(Sequence["Message"]):
     def __getitem__(self, index: int | slice) -> Message | tuple[Message, ...]:
         if isinstance(index, slice):
             start, stop, stride = index.indices(len(self))
-            return tuple(self[i] for i in range(start, stop, stride))
+            behind = len(self._blocks) * _BLOCK
+            if start >= behind and stride == 1:
+                return self._tail[start - behind : stop - behind]
+            return tuple(self)[index]
         at = index if index >= 0 else index + len(self)
         block, place = divmod(at, _BLOCK)
         if 0 <= block < len(self._blocks):
@@ -108,7 +114,8 @@ class History(Sequence["Message"]):
         return reduce(History.add, other, self)
 
     def __repr__(self) -> str:
-        return f"History({list(self)!r})"
+        few = ", ".join(map(repr, self[:3]))
+        return f"History({few}{f', ... {len(self)} messages' if len(self) > 3 else ''})"  # noqa: PLR2004
 
     def __reduce__(self) -> tuple[type[History], tuple[tuple[Message, ...]]]:
         return (History, (tuple(self),))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
@@ -13,7 +14,7 @@ from agentgraph.errors import ContextError
 
 Role = Literal["system", "user", "assistant", "tool"]
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     Content = str | FrozenList | None
 else:
@@ -41,7 +42,7 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
 
     if TYPE_CHECKING:
 
-        def __init__(self, id: str, name: str, arguments: Mapping[str, Any] | str = ..., text: str | None = ...) -> None: ...  # noqa: A002
+        def __init__(self, id: str, name: str, arguments: Mapping[str, Any] | str = ..., text: str | None = ...) -> None: ...
 
     def __post_init__(self) -> None:
         given: Any = self.arguments
@@ -52,8 +53,8 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
             force_setattr(self, "arguments", arguments)
             if wrong or json.dumps(arguments) != given:
                 force_setattr(self, "text", given)
-        elif isinstance(given, dict):
-            force_setattr(self, "arguments", freeze(given, "arguments"))
+        elif isinstance(given, Mapping):
+            force_setattr(self, "arguments", freeze(dict(given), "arguments"))
         else:
             message = f"the arguments of {self.name!r} are a {type(given).__name__}; give a dict or JSON text"
             raise ContextError(message, given)

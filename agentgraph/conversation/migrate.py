@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.errors import ContextError
 
@@ -24,7 +25,7 @@ def obstacle(context: Context, graph: Destination) -> str | None:
     gone = [
         p.call.name
         for p in (context.progress.calls if context.progress else ())
-        if p.state in ("asked", "started") and p.call.name not in offered
+        if p.stage in ("asked", "started") and p.call.name not in offered
     ]
     return f"{context.agent!r} no longer offers {', '.join(map(repr, gone))}, which is pending" if gone else None
 
@@ -48,5 +49,8 @@ def migrated(context: Context, graph: Destination, rename: Mapping[str, str]) ->
         source=rename.get(context.handed.source, context.handed.source),
         target=rename.get(context.handed.target, context.handed.target),
     )
+    progress = context.progress and replace(
+        context.progress, visits=FrozenDict({rename.get(name, name): count for name, count in context.progress.visits.items()})
+    )
     messages = History(m if m.agent not in rename else replace(m, agent=new(m.agent)) for m in context.messages)
-    return replace(context, agent=agent, handed=handed, messages=messages, fingerprint=graph.fingerprint)
+    return replace(context, agent=agent, handed=handed, messages=messages, progress=progress, fingerprint=graph.fingerprint)

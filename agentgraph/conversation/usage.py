@@ -31,7 +31,7 @@ class Usage(Struct, frozen=True, omit_defaults=True):
     def __sub__(self, earlier: Usage) -> Usage:
         if earlier is NO_USAGE:
             return self
-        cost = None if self.cost is None else self.cost - (earlier.cost or 0.0)
+        cost = None if self.cost is None else round(self.cost - (earlier.cost or 0.0), 12)  # sums of floats leave crumbs
         return Usage(
             self.requests - earlier.requests,
             self.input_tokens - earlier.input_tokens,

@@ -12,8 +12,8 @@ from agentgraph.definition.decision import Factory, Handler
 from agentgraph.definition.handoff import Handoff, as_handoff
 from agentgraph.definition.model import Model
 from agentgraph.definition.naming import checked_agent_name, checked_tool_name, snake_case
-from agentgraph.definition.shape import Shape, shape_of
-from agentgraph.definition.tool import Tool, tool
+from agentgraph.definition.shape import Mismatch, Shape, shape_of
+from agentgraph.definition.tool import Tool, checked_function, tool
 from agentgraph.errors import ContextError, DefinitionError
 
 if TYPE_CHECKING:
@@ -119,9 +119,7 @@ def agent_tool(
     who: Agent | AgentGroup, name: str | None, description: str | None, output_extractor: Callable[[Any], Any] | None, max_turns: int
 ) -> Tool:
     """An agent or a group as a tool."""
-    from agentgraph.definition.shape import Shape
-
-    if max_turns < 1:
+    if type(max_turns) is not int or max_turns < 1:
         raise DefinitionError(f"{who.name!r} as a tool has max_turns={max_turns!r}; give 1 or more")
     return Tool(
         name=checked_tool_name(name if name is not None else snake_case(who.name), f"{who.name!r} as a tool"),
@@ -134,8 +132,6 @@ def agent_tool(
 
 
 def _checked_input(arguments: Any) -> Any:
-    from agentgraph.definition.shape import Mismatch
-
     given = arguments.get("input")
     if not isinstance(given, str) or not given.strip() or len(arguments) > 1:
         raise Mismatch("input: exactly one argument, 'input', is expected: a text that is not empty")
@@ -158,6 +154,8 @@ def _tool(given: Any, agent: str) -> Tool:
 
 
 def _check_instructions(agent: Agent) -> None:
+    if inspect.iscoroutinefunction(agent.instructions):
+        checked_function(agent.instructions, f"agent {agent.name!r}: instructions")
     if not isinstance(agent.instructions, str) and not callable(agent.instructions):
         raise DefinitionError(
             f"agent {agent.name!r} has instructions={agent.instructions!r}; give text, or a function of the context that returns text"
@@ -175,7 +173,7 @@ def _freeze_settings(agent: Agent) -> None:
     for option in ("params", "headers"):
         given = getattr(agent, option)
         try:
-            if given is not None and not isinstance(given, dict):
+            if given is not None and not isinstance(given, Mapping):
                 raise ContextError(f"a {type(given).__name__}")
             object.__setattr__(agent, option, freeze(dict(given or {}), option))
         except ContextError as wrong:
@@ -184,7 +182,9 @@ def _freeze_settings(agent: Agent) -> None:
 
 def _check_handler(agent: Agent) -> None:
     given: Any = agent.on_tool_output
-    if not (isinstance(given, tuple) and len(given) == len(("factory", "handler")) and all(map(callable, given))):
+    if not (isinstance(given, tuple) and len(given) == len(("factory", "handler"))):
         raise DefinitionError(
             f"agent {agent.name!r} has on_tool_output={given!r}; give (factory, handler): factory() makes a value, handler(value, output) returns (value, decision)"
         )
+    for name, function in zip(("factory", "handler"), given, strict=True):
+        checked_function(function, f"agent {agent.name!r}: the {name} of on_tool_output")

@@ -10,7 +10,7 @@ from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.definition.naming import checked_agent_name, checked_tool_name, handoff_tool_name
 from agentgraph.definition.shape import Shape, shape_of
-from agentgraph.definition.tool import facts, tool_spec
+from agentgraph.definition.tool import checked_function, facts, tool_spec
 from agentgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -69,7 +69,12 @@ class Handoff:
         if type(self.requires) is not frozenset:
             object.__setattr__(self, "requires", facts(self.requires, f"the handoff to {self.target_name!r}: requires"))
         if self.payload is not None:
-            object.__setattr__(self, "payload_shape", shape_of(self.payload, f"the payload of the handoff to {self.target_name!r}"))
+            shape = shape_of(self.payload, f"the payload of the handoff to {self.target_name!r}")
+            if shape.schema.get("type") != "object":
+                raise DefinitionError(
+                    f"the payload of the handoff to {self.target_name!r} is {self.payload!r}; give a type with named fields"
+                )
+            object.__setattr__(self, "payload_shape", shape)
 
     @property
     def target_name(self) -> str:
@@ -101,8 +106,8 @@ class Handoff:
 
 def _check_functions(handoff: Handoff) -> None:
     for option, value in (("when", handoff.when), ("history", handoff.history)):
-        if value is not None and not callable(value):
-            raise DefinitionError(f"the handoff to {handoff.target_name!r} has {option}={value!r}; give a function of the context")
+        if value is not None:
+            checked_function(value, f"the handoff to {handoff.target_name!r}: {option}")
 
 
 def as_handoff(given: Any, **options: Any) -> Handoff:

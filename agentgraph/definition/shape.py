@@ -73,11 +73,10 @@ def signature_of(function: Callable[..., Any], descriptions: Mapping[str, str], 
 
     name = getattr(function, "__name__", type(function).__name__)
     fields: dict[str, Any] = {}
-    receiver: str | None = None
+    receiver = receiver_of(function, context_type)
     for parameter in _parameters(function, name, context_type):
         kind = parameter.annotation
-        if context_type in (kind, *typing.get_args(kind)):
-            receiver = parameter.name
+        if parameter.name == receiver:
             continue
         _refuse_unusable(parameter, name)
         described: dict[str, Any] = {"description": descriptions[parameter.name]} if parameter.name in descriptions else {}
@@ -96,6 +95,14 @@ def signature_of(function: Callable[..., Any], descriptions: Mapping[str, str], 
         message = f"tool {name!r} has a parameter whose annotation describes no JSON ({_first_line(wrong)}); use str, int, float, bool, list, dict, a Literal or a pydantic model"
         raise DefinitionError(message) from wrong
     return Signature(Shape(name, schema, _pydantic_check(adapter)), receiver)
+
+
+def receiver_of(function: Callable[..., Any], context_type: type) -> str | None:
+    """The parameter of `function` that is annotated with `context_type`, wherever it stands."""
+    for parameter in _parameters(function, getattr(function, "__name__", type(function).__name__), context_type):
+        if context_type in (parameter.annotation, *typing.get_args(parameter.annotation)):
+            return parameter.name
+    return None
 
 
 def _parameters(function: Callable[..., Any], name: str, context_type: type) -> list[inspect.Parameter]:
@@ -145,6 +152,8 @@ def _pydantic_check(adapter: Any) -> Check:
             return validate(value)
         except ValidationError as wrong:
             raise Mismatch("; ".join(_said(error) for error in wrong.errors(include_url=False, include_context=False))) from None
+        except Exception as wrong:  # a validator is the user's code
+            raise Mismatch(f"{type(wrong).__name__}: {wrong}") from wrong
 
     return check
 
@@ -166,7 +175,10 @@ def _from_schema(schema: dict[str, Any], what: str) -> Shape:
     validator = Draft202012Validator(schema)
 
     def check(value: Any) -> Any:
-        wrong = [_place(error) for error in sorted(validator.iter_errors(value), key=str)]
+        try:
+            wrong = [_place(error) for error in sorted(validator.iter_errors(value), key=str)]
+        except Exception as error:  # a reference that leads nowhere, found when it is followed
+            raise Mismatch(f"the schema cannot be used: {type(error).__name__}: {error}") from error
         if wrong:
             raise Mismatch("; ".join(wrong))
         return value

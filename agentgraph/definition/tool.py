@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 
 from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.definition.naming import checked_tool_name
-from agentgraph.definition.shape import Shape, shape_of, signature_of
+from agentgraph.definition.shape import Shape, receiver_of, shape_of, signature_of
 from agentgraph.definition.tool_context import ToolContext
 from agentgraph.errors import DefinitionError
 
@@ -56,6 +56,10 @@ class Tool:
             raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
         if type(self.retries) is not int or self.retries < 0:
             raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
+        if self.agent is not None and self.retries:
+            raise DefinitionError(
+                f"tool {self.name!r} is an agent, whose model is asked again as often as max_turns says; leave out retries"
+            )
         object.__setattr__(self, "sets", facts(self.sets, f"tool {self.name!r}: sets"))
         object.__setattr__(self, "requires", facts(self.requires, f"tool {self.name!r}: requires"))
         object.__setattr__(self, "spec", tool_spec(self.name, self.description, self.arguments.schema))
@@ -80,6 +84,20 @@ def tool_spec(name: str, description: str, parameters: FrozenDict) -> FrozenDict
     """A tool in the chat-completions format."""
     function = FrozenDict({"name": name, "description": description, "parameters": parameters})
     return FrozenDict({"type": "function", "function": function})
+
+
+def checked_function(given: Any, what: str) -> None:
+    """Refuse what cannot be called, and an `async def`, whose answer nobody would await: a guard would always seem to hold.
+
+    Raises:
+        DefinitionError: naming `what` it is.
+    """
+    if not callable(given):
+        raise DefinitionError(f"{what} is {given!r:.60}; give a function")
+    if inspect.iscoroutinefunction(given) or inspect.iscoroutinefunction(getattr(given, "__call__", None)):  # noqa: B004
+        raise DefinitionError(
+            f"{what} is the async function {getattr(given, '__name__', given)!r:.60}; give a plain one: its answer is needed at once"
+        )
 
 
 def _is_number(given: Any) -> bool:
@@ -155,15 +173,19 @@ def _made(
     own_name = name if name is not None else getattr(function, "__name__", type(function).__name__)
     said = parse(inspect.getdoc(function) or "")
     described = {p.arg_name: " ".join((p.description or "").split()) for p in said.params}
-    signature = signature_of(function, described, ToolContext)
+    if parameters is not None:  # a schema of the caller's own: the signature is not asked what it takes
+        arguments, receiver = shape_of(parameters, f"parameters of tool {own_name!r}"), receiver_of(function, ToolContext)
+    else:
+        signature = signature_of(function, described, ToolContext)
+        arguments, receiver = signature.arguments, signature.context_parameter
     text = "\n".join(part for part in (said.short_description, said.long_description) if part)
     call = function if inspect.isroutine(function) else type(function).__call__
     return Tool(
         name=checked_tool_name(own_name, f"the tool made of {getattr(function, '__qualname__', function)!s}"),
         description=description if description is not None else text,
-        arguments=signature.arguments if parameters is None else shape_of(parameters, f"parameters of tool {own_name!r}"),
+        arguments=arguments,
         function=function,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call),
-        context_parameter=signature.context_parameter,
+        context_parameter=receiver,
         **options,
     )

@@ -57,7 +57,7 @@ def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
     acted, i = _found(machine, context, event, event.call_id, "started")
     failed = event.error is not None
     back = Returned(event.value, event.error, failed, event.updates, event.facts, event.usage)
-    acted.calls[i] = replace(acted.calls[i], state="returned", returned=back)
+    acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back)
     return _go_on(acted)
 
 
@@ -68,7 +68,7 @@ def handled(machine: Machine, context: Context, event: OutputHandled) -> Acted:
     back = pending.returned or Returned()
     if event.decision != "forward":
         back = replace(back, value=event.value, error=None)
-    acted.calls[i] = replace(pending, state="handled", returned=back)
+    acted.calls[i] = replace(pending, stage="handled", returned=back)
     if event.decision == "final":
         acted.commit()
         return acted.end(event.value)
@@ -79,10 +79,10 @@ def approved(machine: Machine, context: Context, event: Approved) -> Acted:
     """A person has allowed a call, or not."""
     acted, i = _found(machine, context, event, event.call_id, "asked")
     if event.approved:
-        acted.calls[i] = replace(acted.calls[i], state="held", approved=True)
+        acted.calls[i] = replace(acted.calls[i], stage="held", approved=True)
     else:
         because = f": {event.reason}" if event.reason else ""
-        acted.calls[i] = replace(acted.calls[i], state="returned", returned=Returned(error=f"not approved{because}", failed=True))
+        acted.calls[i] = replace(acted.calls[i], stage="returned", returned=Returned(error=f"not approved{because}", failed=True))
     return _go_on(acted)
 
 
@@ -94,7 +94,7 @@ def abandoned(machine: Machine, context: Context, unstarted: str) -> Context:
     acted = Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls)
     for i in range(progress.at, len(acted.calls)):
         acted.at = i
-        match acted.calls[i].state:
+        match acted.calls[i].stage:
             case "returned" | "handling" | "handled":
                 acted.commit()
             case "started":
@@ -109,14 +109,14 @@ def _started(context: Context) -> int:
 
 
 def _found(
-    machine: Machine, context: Context, event: ToolReturned | OutputHandled | Approved, call_id: str, state: str
+    machine: Machine, context: Context, event: ToolReturned | OutputHandled | Approved, call_id: str, stage: str
 ) -> tuple[Acted, int]:
     progress = context.progress
     assert progress is not None
     for i, pending in enumerate(progress.calls):
-        if pending.call.id == call_id and pending.state == state:
+        if pending.call.id == call_id and pending.stage == stage:
             return Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls), i
-    open_ids = [p.call.id for p in progress.calls if p.state == state]
+    open_ids = [p.call.id for p in progress.calls if p.stage == stage]
     raise IllegalEvent(event, f"call ids {', '.join(map(repr, open_ids))}" if open_ids else "no such answer now")
 
 
@@ -127,7 +127,7 @@ def _go_on(acted: Acted) -> Acted:
     """Commit what can be committed, in call order, and start what can be started."""
     while acted.at < len(acted.calls):
         pending = acted.calls[acted.at]
-        match pending.state:
+        match pending.stage:
             case "held":
                 edge = acted.offer.handoffs.get(pending.call.name)
                 if edge is not None:
@@ -135,10 +135,10 @@ def _go_on(acted: Acted) -> Acted:
                         return acted
                     continue
                 _start(acted, acted.at)
-                if acted.calls[acted.at].state != "returned":
+                if acted.calls[acted.at].stage != "returned":
                     break
             case "returned" if _has_handler(acted, pending.call):
-                acted.calls[acted.at] = replace(pending, state="handling")
+                acted.calls[acted.at] = replace(pending, stage="handling")
                 acted.effects.append(HandleOutput(acted.context.agent or "", pending.call, pending.returned or Returned()))
                 break
             case "returned" | "handled":
@@ -163,7 +163,7 @@ def _start_others(acted: Acted) -> None:
         if pending.call.name in offer.handoffs:
             return
         tool = offer.tools.get(pending.call.name)
-        if pending.state == "held" and (tool is None or not tool.requires):
+        if pending.stage == "held" and (tool is None or not tool.requires):
             _start(acted, i)
             _note_early(acted, i)
         if tool is not None and tool.final:
@@ -173,11 +173,11 @@ def _start_others(acted: Acted) -> None:
 def _note_early(acted: Acted, i: int) -> None:
     """Keep what a call that starts before its turn sees, so that it sees the same when the run is resumed."""
     pending, progress, context = acted.calls[i], acted.context.progress, acted.context
-    if i == acted.at or pending.state != "started":
+    if i == acted.at or pending.stage != "started":
         return
     acted.calls[i] = replace(pending, early=True)
     assert progress is not None
-    if not any(other.early and other.state != "done" for other in acted.calls[:i]):
+    if not any(other.early and other.stage != "done" for other in acted.calls[:i]):
         seen = Seen(context.data, context.facts, len(context.messages))
         acted.context = replace(context, progress=replace(progress, seen=seen))
 
@@ -197,13 +197,13 @@ def _start(acted: Acted, i: int) -> None:
     pending, agent = acted.calls[i], acted.context.agent or ""
     error = _obstacle(acted, pending.call)
     if error is not None:
-        acted.calls[i] = replace(pending, state="returned", returned=Returned(error=error, failed=True))
+        acted.calls[i] = replace(pending, stage="returned", returned=Returned(error=error, failed=True))
     elif acted.offer.tools[pending.call.name].needs_approval and not pending.approved:
-        acted.calls[i] = replace(pending, state="asked")
+        acted.calls[i] = replace(pending, stage="asked")
         acted.effects.append(AskApproval(agent, pending.call))
     else:
         acted.started += 1
-        acted.calls[i] = replace(pending, state="started", ran=True)
+        acted.calls[i] = replace(pending, stage="started", ran=True)
         acted.effects.append(RunTool(agent, pending.call))
 
 
@@ -262,7 +262,7 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     )
     visits = (
         FrozenDict({**progress.visits, verdict.target: progress.visits.get(verdict.target, 0) + 1})
-        if progress.settings.budget
+        if progress.settings.budget is not None and progress.settings.budget.visits is not None
         else progress.visits
     )
     onward = replace(progress, calls=(), at=0, seen=None, handoffs=progress.handoffs + 1, tool_calls=acted.started, visits=visits)

@@ -65,7 +65,8 @@ def refuse_stranger(machine: Machine, context: Context) -> None:
     Raises:
         ContextError: saying which, and how to repair it.
     """
-    why = obstacle(context, machine) if context.fingerprint is not None else None
+    bound = context.fingerprint is not None or context.progress is not None
+    why = obstacle(context, machine) if bound else None
     if why is not None:
         message = f"this context belongs to another topology ({context.fingerprint}, not {machine.fingerprint}): {why}; repair it with context.migrate(graph, rename={{...}})"
         raise ContextError(message, context)

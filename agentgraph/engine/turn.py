@@ -63,7 +63,7 @@ def due(context: Context) -> tuple[Effect, ...]:
         return (CallModel(agent),)
     owed: list[Effect] = []
     for pending in progress.calls:
-        match pending.state:
+        match pending.stage:
             case "started":
                 owed.append(RunTool(agent, pending.call))
             case "asked":
@@ -114,7 +114,7 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
     used = ONE_REQUEST if reply.usage is NO_USAGE else reply.usage if reply.usage.requests else replace(reply.usage, requests=1)
     usage = context.usage + used
     if reply.tool_calls:
-        progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used, retries=0, note=None)
+        progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used, note=None)
         return _acted(acting.taken_up(machine, replace(context, usage=usage, progress=progress), reply))
     agent = machine.offer(context.agent or "").agent
     output = read_answer(agent, reply.text)
@@ -129,10 +129,10 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
 def _asked_again(context: Context, unusable: Unusable) -> Step:
     progress = context.progress
     assert progress is not None
-    if progress.retries:
+    if progress.note is not None:
         ended = replace(context, progress=None)
         return Step(ended, (Finish("error", error=ModelError(f"{context.agent!r} {unusable.why}, twice", ended)),))
-    return _thought(replace(context, progress=replace(progress, retries=1, note=unusable.note)))
+    return _thought(replace(context, progress=replace(progress, note=unusable.note)))
 
 
 def _thought(context: Context) -> Step:

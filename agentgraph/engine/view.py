@@ -71,9 +71,12 @@ def _note(context: Context) -> Iterator[Message]:
 
 def _projected(machine: Machine, context: Context) -> Sequence[Message]:
     handed = context.handed
-    edge = machine.offer(handed.source).handoffs.get(handed.tool) if handed and handed.source in machine.agents else None
+    if handed is None:
+        return context.messages
+    leaving = machine.offer(handed.source).handoffs if handed.source in machine.agents else {}
+    edge = leaving.get(handed.tool) or next((e for e in leaving.values() if e.target == handed.target), None)
     project: Callable[[Sequence[Message]], Sequence[Message]] | None = edge.handoff.history if edge else None
-    if project is None or handed is None:
+    if project is None:
         return context.messages
     shown = [*project(context.messages[: handed.at]), *context.messages[handed.at :]]
     if not any(m.role == "user" for m in shown) or shown[-1].role == "assistant":

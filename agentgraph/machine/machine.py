@@ -13,7 +13,7 @@ from agentgraph.graph.topology import Topology
 from agentgraph.machine.fsm import HandoffMachine, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.tool import Tool
@@ -61,7 +61,7 @@ class Machine:
             self._leaving.setdefault(edge.source, []).append(edge)
         self._offers: dict[str, Offer] = {}
         self._nested: dict[int, Machine] = {
-            id(tool): Machine(_within(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
+            id(tool): Machine(_inside(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
 
@@ -89,15 +89,15 @@ class Machine:
         return self.handoffs.verdict(agent, tool, context)
 
     @property
-    def transitions(self) -> Iterator[tuple[str, str, str]]:
+    def transitions(self) -> tuple[tuple[str, str, str], ...]:
         """Every transition there is: (agent, tool, target)."""
-        return self.handoffs.transitions()
+        return tuple(self.handoffs.transitions())
 
     def __repr__(self) -> str:
         return f"Machine({self.name!r}, {len(self.agents)} agents, {len(self.edges)} transitions)"
 
 
-def _within(tool: Tool) -> Topology:
+def _inside(tool: Tool) -> Topology:
     """What runs inside a tool that is an agent: it alone, or a group with the handoffs among its members."""
     who = tool.agent
     if isinstance(who, Agent):

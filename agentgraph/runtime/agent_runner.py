@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from agentgraph.conversation.context import Context
@@ -15,17 +16,31 @@ from agentgraph.machine.machine import Machine
 from agentgraph.runtime import tasks, threads
 from agentgraph.runtime.callbacks import NOBODY, Callback, with_callback
 from agentgraph.runtime.config import DEFAULT, RunConfig
+from agentgraph.runtime.observations import (
+    AgentCompleted,
+    AgentHandoff,
+    AgentThinking,
+    LLMCallComplete,
+    Observation,
+    RunCompleted,
+    RunStarted,
+    ToolCompleted,
+    ToolRefused,
+    ToolStarted,
+)
 from agentgraph.runtime.result import RunResult, RunResultWithContext
 from agentgraph.runtime.run import Run, Surroundings
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from agentgraph.definition.decision import Decision, ToolOutput
     from agentgraph.definition.model import Model
 
 C = TypeVar("C")
+Said = str | Sequence[Mapping[str, Any]] | None
+"""Text, content parts, or None to take up a context that was left in the middle of a run."""
 
 
 class AgentRunner:
@@ -53,30 +68,30 @@ class AgentRunner:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    def run(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+    def run(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
         """Hold one turn, waiting in this thread. Works inside a running event loop too.
 
-        `said` is text, or content parts; None takes up a context that was left in the middle of a run.
+        `input` is text, or content parts; None takes up a context that was left in the middle of a run.
         """
         run = self._begun(context, config)
-        threads.perform(run, said)
+        threads.perform(run, input)
         return run.result()
 
-    async def arun(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+    async def arun(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
         """Hold one turn in asyncio."""
         run = self._begun(context, config)
-        await tasks.perform(run, said)
+        await tasks.perform(run, input)
         return run.result()
 
-    def stream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
+    def stream(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
         """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last."""
         run = self._begun(context, config, streaming=True)
-        return RunStream(run, threads.watch(run, said))
+        return RunStream(run, threads.watch(run, input))
 
-    def astream(self, said: Any, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
+    def astream(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
         """Hold one turn in asyncio, and watch it with `async for`."""
         run = self._begun(context, config, streaming=True)
-        return AsyncRunStream(run, tasks.watch(run, said))
+        return AsyncRunStream(run, tasks.watch(run, input))
 
     def resume(self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None) -> RunResult:
         """Take up a run where its context was left: performing what is due.
@@ -97,7 +112,7 @@ class AgentRunner:
 
     def run_with_run_context(
         self,
-        said: Any,
+        input: Said,
         factory: Callable[[], C],
         handler: Callable[[C, ToolOutput], tuple[C, Decision]],
         context: Context | None = None,
@@ -105,12 +120,12 @@ class AgentRunner:
     ) -> RunResultWithContext[C]:
         """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
         run = self._begun(context, (config or self.config).with_run_context(factory, handler))
-        threads.perform(run, said)
+        threads.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
     async def arun_with_run_context(
         self,
-        said: Any,
+        input: Said,
         factory: Callable[[], C],
         handler: Callable[[C, ToolOutput], tuple[C, Decision]],
         context: Context | None = None,
@@ -118,7 +133,7 @@ class AgentRunner:
     ) -> RunResultWithContext[C]:
         """`run_with_run_context` in asyncio."""
         run = self._begun(context, (config or self.config).with_run_context(factory, handler))
-        await tasks.perform(run, said)
+        await tasks.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
     def _begun(
@@ -148,45 +163,45 @@ class AgentRunner:
 
     # -- callbacks -------------------------------------------------------------------------------------------------
 
-    def on_run_start(self, callback: Callback) -> Any:
-        """Call `callback(RunStarted)` when a run begins. Like all of these: chainable, and usable as a decorator."""
-        return self._on("on_run_start", callback)
+    def on_run_start(self, callback: Callable[[RunStarted], object]) -> Self:
+        """Call `callback` when a run begins. Like all of these: chainable, and usable as a decorator."""
+        return self._on(RunStarted, callback)
 
-    def on_agent_thinking(self, callback: Callback) -> Any:
-        """Call `callback(AgentThinking)` before each model call."""
-        return self._on("on_agent_thinking", callback)
+    def on_agent_thinking(self, callback: Callable[[AgentThinking], object]) -> Self:
+        """Call `callback` before each model call."""
+        return self._on(AgentThinking, callback)
 
-    def on_llm_call_complete(self, callback: Callback) -> Any:
-        """Call `callback(LLMCallComplete)` after each model call."""
-        return self._on("on_llm_call_complete", callback)
+    def on_llm_call_complete(self, callback: Callable[[LLMCallComplete], object]) -> Self:
+        """Call `callback` after each model call."""
+        return self._on(LLMCallComplete, callback)
 
-    def on_tool_start(self, callback: Callback) -> Any:
-        """Call `callback(ToolStarted)` before a tool runs."""
-        return self._on("on_tool_start", callback)
+    def on_tool_start(self, callback: Callable[[ToolStarted], object]) -> Self:
+        """Call `callback` before a tool runs."""
+        return self._on(ToolStarted, callback)
 
-    def on_tool_complete(self, callback: Callback) -> Any:
-        """Call `callback(ToolCompleted)` when a tool came back or failed."""
-        return self._on("on_tool_complete", callback)
+    def on_tool_complete(self, callback: Callable[[ToolCompleted], object]) -> Self:
+        """Call `callback` when a tool came back or failed."""
+        return self._on(ToolCompleted, callback)
 
-    def on_tool_refused(self, callback: Callback) -> Any:
-        """Call `callback(ToolRefused)` when a call is answered without being run: a guard at work, or a mistake of the model."""
-        return self._on("on_tool_refused", callback)
+    def on_tool_refused(self, callback: Callable[[ToolRefused], object]) -> Self:
+        """Call `callback` when a call is answered without being run: a guard at work, or a mistake of the model."""
+        return self._on(ToolRefused, callback)
 
-    def on_agent_handoff(self, callback: Callback) -> Any:
-        """Call `callback(AgentHandoff)` when the conversation moves."""
-        return self._on("on_agent_handoff", callback)
+    def on_agent_handoff(self, callback: Callable[[AgentHandoff], object]) -> Self:
+        """Call `callback` when the conversation moves."""
+        return self._on(AgentHandoff, callback)
 
-    def on_agent_complete(self, callback: Callback) -> Any:
-        """Call `callback(AgentCompleted)` when an agent is done."""
-        return self._on("on_agent_complete", callback)
+    def on_agent_complete(self, callback: Callable[[AgentCompleted], object]) -> Self:
+        """Call `callback` when an agent is done."""
+        return self._on(AgentCompleted, callback)
 
-    def on_run_complete(self, callback: Callback) -> Any:
-        """Call `callback(RunCompleted)` when a run is over."""
-        return self._on("on_run_complete", callback)
+    def on_run_complete(self, callback: Callable[[RunCompleted], object]) -> Self:
+        """Call `callback` when a run is over; not when a stream is left before."""
+        return self._on(RunCompleted, callback)
 
-    def _on(self, event: str, callback: Callback) -> Self:
+    def _on(self, kind: type[Observation], callback: Callback) -> Self:
         with self._registering:
-            self._listeners = with_callback(self._listeners, event, callback)
+            self._listeners = with_callback(self._listeners, kind, callback)
         return self
 
     def __repr__(self) -> str:

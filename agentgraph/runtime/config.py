@@ -12,6 +12,7 @@ from agentgraph.conversation.frozen import EMPTY, freeze
 from agentgraph.conversation.message import ToolCall
 from agentgraph.definition.decision import Factory, Handler
 from agentgraph.definition.model import Model
+from agentgraph.definition.tool import checked_function
 from agentgraph.errors import ContextError, DefinitionError
 
 
@@ -36,8 +37,9 @@ class RunConfig:
     tool_output_limit: int = 100_000
     """Characters of one tool's output that the model is shown; the trace keeps all of it."""
     budget: Budget | None = None
-    approve: Callable[[ToolCall], bool] | None = None
-    """Decides at once about tools that need approval. Without it the run stops, and the context says what is pending."""
+    approve: Callable[[ToolCall], bool | str] | None = None
+    """Decides at once about tools that need approval: True, False, or why not. Without it the run stops, and the context says
+    what is pending."""
     run_context: tuple[Factory, Handler] | None = None
     settings: Settings = field(init=False, repr=False, compare=False)
     """What the engine must know of this."""
@@ -49,6 +51,9 @@ class RunConfig:
                 raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least {least}")
         if self.model is not None and not isinstance(self.model, str) and not callable(getattr(self.model, "reply", None)):
             raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
+        for option, function in (("approve", self.approve), *zip(("factory", "handler"), self.run_context or (), strict=False)):
+            if function is not None:
+                checked_function(function, f"RunConfig: {option}")
         for option in ("params", "headers"):
             try:
                 object.__setattr__(self, option, freeze(dict(getattr(self, option)), option))
@@ -59,10 +64,6 @@ class RunConfig:
 
     def with_run_context(self, factory: Factory, handler: Handler) -> RunConfig:
         """A copy whose runs carry a value of yours: `factory()` makes it, `handler(value, output)` follows every tool's output."""
-        if not all(map(callable, (factory, handler))):
-            raise DefinitionError(
-                "with_run_context takes two functions: factory() -> value, and handler(value, output) -> (value, decision)"
-            )
         return replace(self, run_context=(factory, handler))
 
     def replace(self, **changes: Any) -> RunConfig:

@@ -37,8 +37,8 @@ class RunResult(Struct, frozen=True):
 
     @property
     def succeeded(self) -> bool:
-        """Whether there is an output: it ended without an error, and waits for no approval."""
-        return self.error is None and self.stop_reason != "approval"
+        """Whether there is an output: it ended, and without an error."""
+        return self.stop_reason in ("completed", "final")
 
     @property
     def failed(self) -> bool:

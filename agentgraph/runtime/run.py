@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from agentgraph.conversation.budget import Budget
-from agentgraph.conversation.context import Context
-from agentgraph.conversation.frozen import EMPTY
+from agentgraph.conversation.context import Context, Settings
+from agentgraph.conversation.frozen import EMPTY, freeze
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
+from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
@@ -24,7 +25,7 @@ from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied,
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
-from agentgraph.errors import AgentGraphError, IllegalEvent, ModelError
+from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, IllegalEvent, ModelError
 from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
@@ -55,6 +56,11 @@ class Surroundings(Struct, frozen=True):
     within: tuple[str, ...] = ()
 
 
+def _decided(given: Any) -> bool | str:
+    """What an approver said: True, False, or why not; anything else is no approval."""
+    return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
+
+
 class Run:
     """One run. `context` is always the latest snapshot, whatever happens to the run."""
 
@@ -65,6 +71,7 @@ class Run:
         "_handling",
         "_pairs",
         "_path",
+        "_seconds",
         "_start",
         "_started_at",
         "_watched",
@@ -85,8 +92,8 @@ class Run:
         self._finish: Finish | None = None
         self._cause: BaseException | None = None
         self._started_at: dict[str, float] = {}
-        budget = around.config.budget
-        self._deadline = monotonic() + budget.seconds if budget is not None and budget.seconds is not None else None
+        self._seconds: float | None = None
+        self._deadline: float | None = None
         self._watched = around.collecting or bool(around.listeners)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -99,7 +106,12 @@ class Run:
                 self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
-            event = UserSaid(said if isinstance(said, str) else as_json(said), around.config.settings)
+            if not isinstance(said, str | list | tuple):
+                raise DefinitionError(
+                    f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run"
+                )
+            self._start_clock(around.config.settings)
+            event = UserSaid(said if isinstance(said, str) else freeze(list(said), "input"), around.config.settings)
             if self._watched and not around.within:
                 self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
@@ -114,12 +126,30 @@ class Run:
         if not effects:
             raise IllegalEvent(None, "a message: nothing is pending in this context")
         self._refuse_stranger()
+        self._refuse_misfits()
+        if self.context.progress is not None:
+            self._start_clock(self.context.progress.settings)
         self._path.append(self.context.agent or "")
         if self._watched:
             self.tell(
                 RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed", within=self.around.within)
             )
         return effects
+
+    def _refuse_misfits(self) -> None:
+        """What was given with a resumed run must mean something to it."""
+        pending = [call.id for call in self.context.pending]
+        unknown = [call_id for call_id in self.around.approvals if call_id not in pending]
+        if unknown:
+            message = (
+                f"no call {', '.join(map(repr, unknown))} is pending, so it cannot be approved; pending are {', '.join(map(repr, pending))}"
+            )
+            raise ContextError(message, self.context)
+        progress = self.context.progress
+        if self.around.config.run_context is not None and progress is not None and not progress.settings.handled:
+            raise ContextError(
+                "this run was begun without a run context, so its handler would see nothing; resume it without one", self.context
+            )
 
     def _refuse_stranger(self) -> None:
         if self.context.fingerprint != self.around.machine.fingerprint:
@@ -148,8 +178,12 @@ class Run:
 
     def time_up(self) -> TimeUp:
         """The event that ends a run whose time is up."""
-        budget = self.around.config.budget
-        return TimeUp(budget.seconds if budget is not None and budget.seconds is not None else 0.0)
+        return TimeUp(self._seconds or 0.0)
+
+    def _start_clock(self, settings: Settings) -> None:
+        if settings.budget is not None and settings.budget.seconds is not None:
+            self._seconds = settings.budget.seconds
+            self._deadline = monotonic() + self._seconds
 
     # -- effects, as far as they need no waiting ---------------------------------------------------------------------
 
@@ -193,7 +227,10 @@ class Run:
         if self._watched:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
-        return ToolRun(tool, effect.call, seen_by(self.context, effect.call))
+        try:
+            return ToolRun(tool, effect.call, seen_by(self.context, effect.call))
+        except Mismatch as wrong:
+            return ToolReturned(effect.call.id, error=f"the arguments of {effect.call.name!r} do not fit any more: {wrong}")
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
         """Let the handlers decide."""
@@ -206,7 +243,7 @@ class Run:
         given = self.around.approvals.get(effect.call.id)
         if given is None and self.around.config.approve is not None:
             try:
-                given = bool(self.around.config.approve(effect.call))
+                given = _decided(self.around.config.approve(effect.call))
             except Exception as error:  # noqa: BLE001 - whoever cannot decide has not allowed it
                 given = f"the approver failed: {type(error).__name__}: {error}"
         if given is None:
@@ -221,12 +258,9 @@ class Run:
         One that runs `apart`, in a thread or task of its own, tells nobody itself: what it collects is told by this run.
         """
         around = self.around
-        limits = [seconds for seconds in (self.seconds_left(), run.tool.timeout) if seconds is not None]
         inner = Surroundings(
             around.machine.nested(run.tool),
-            around.config.replace(
-                max_turns=run.tool.max_turns, run_context=None, budget=Budget(seconds=max(min(limits), 0.001)) if limits else None
-            ),
+            around.config.replace(max_turns=run.tool.max_turns, run_context=None, budget=self._left_for(run)),
             around.models,
             NOBODY if apart else around.listeners,
             around.streaming,
@@ -234,6 +268,20 @@ class Run:
             within=(*around.within, run.call.id),
         )
         return Run(inner, Context(data=run.snapshot.data, facts=run.snapshot.facts))
+
+    def _left_for(self, run: ToolRun) -> Budget | None:
+        """What an agent used as a tool may use: what is left of the run's tokens, cost, tool calls and time."""
+        progress = self.context.progress
+        budget = (progress.settings.budget if progress is not None else None) or Budget()
+        limits = [seconds for seconds in (self.seconds_left(), run.tool.timeout) if seconds is not None]
+        if progress is None:
+            return None
+        return Budget(
+            tokens=None if budget.tokens is None else max(budget.tokens - progress.usage.total_tokens, 1),
+            cost=None if budget.cost is None else max(budget.cost - (progress.usage.cost or 0.0), 1e-9),
+            tool_calls=None if budget.tool_calls is None else max(budget.tool_calls - progress.tool_calls, 1),
+            seconds=max(min(limits), 0.001) if limits else None,
+        )
 
     def nested_done(self, run: ToolRun, child: Run) -> ToolReturned:
         """What an agent used as a tool came to. Its changes, facts and usage are the parent's, also when it failed."""
@@ -268,8 +316,9 @@ class Run:
     # -- the end ---------------------------------------------------------------------------------------------------
 
     def result(self) -> RunResult:
-        """What the run has come to. Before it finished: where it stands, waiting for approvals."""
-        finish = self._finish or Finish("approval")
+        """What the run has come to. Before it finished: where it stands, waiting for approvals or cut off."""
+        asked = any(isinstance(effect, AskApproval) for effect in due(self.context))
+        finish = self._finish or Finish("approval" if asked else "unfinished")
         if self._cause is not None and finish.error is not None:
             finish.error.__cause__ = self._cause
         return RunResult(
@@ -278,7 +327,7 @@ class Run:
             usage=self.context.usage - self._start.usage,
             path=tuple(self._path),
             stop_reason=finish.reason,
-            trace=Trace(self._start, self._pairs, self.children),
+            trace=Trace(self._start, self._pairs, dict(self.children)),
             error=finish.error,
         )
 

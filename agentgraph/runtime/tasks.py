@@ -10,6 +10,7 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
@@ -172,7 +173,8 @@ async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
         return
     pieces: Any = stream(ask.request)
     if not hasattr(pieces, "__anext__"):
-        for item in pieces if getattr(ask.model, "instant", False) else await _in_thread(lambda: list(pieces)):
+        instant, step = getattr(ask.model, "instant", False), partial(next, pieces, None)
+        while (item := step() if instant else await _in_thread(step)) is not None:
             yield item
         return
     async with aclosing(pieces):
@@ -206,7 +208,7 @@ async def _called(tool_run: ToolRun) -> ToolReturned:
                 raise
             if not left:
                 return tool_run.failed(error)
-        except Exception as error:  # noqa: BLE001 - a tool's failure is answered to the model
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool's failure is answered to the model
             if not left:
                 return tool_run.failed(error)
         left -= 1

@@ -58,6 +58,10 @@ def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
             answer = _answer(run, wanted, arrivals)
 
 
+def _at_least_0(seconds: float | None) -> float | None:
+    return None if seconds is None else max(seconds, 0.0)
+
+
 def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
     """What comes of `wanted`."""
     if type(wanted) is Ask:
@@ -71,7 +75,7 @@ def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
     if type(wanted) is Start:
         return _start(run, wanted.tool_run, arrivals)
     try:
-        return arrivals.get(timeout=run.seconds_left())
+        return arrivals.get(timeout=_at_least_0(run.seconds_left()))
     except Empty:
         return run.time_up()
 
@@ -80,13 +84,17 @@ def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
 
 
 def _replied(run: Run, ask: Ask) -> Event:
-    left = run.seconds_left()
     try:
-        if left is None:
-            return run.answered(_waited_for(ask.model.reply(ask.request)))
-        return run.answered(within(left, lambda: _waited_for(ask.model.reply(ask.request), left)))
+        return run.answered(_whole(run, ask))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
+
+
+def _whole(run: Run, ask: Ask) -> Any:
+    left = run.seconds_left()
+    if left is None:
+        return _waited_for(ask.model.reply(ask.request))
+    return within(left, lambda: _waited_for(ask.model.reply(ask.request), left))
 
 
 def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
@@ -101,7 +109,7 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
     agent, around = ask.request.agent, run.around.within
     stream = getattr(ask.model, "stream", None)
     if stream is None:
-        whole: Any = _waited_for(ask.model.reply(ask.request), run.seconds_left())
+        whole: Any = _whole(run, ask)
         if isinstance(whole, Reply) and whole.text:
             yield TextDelta(agent=agent, text=whole.text, within=around)
         return whole  # type: ignore[no-any-return]
@@ -160,7 +168,7 @@ def _called(tool_run: ToolRun) -> ToolReturned:
     while True:
         try:
             return tool_run.done(_attempted(tool_run))
-        except Exception as error:  # noqa: BLE001 - a tool's failure is answered to the model
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool's failure is answered to the model
             if not left:
                 return tool_run.failed(error)
         left -= 1

@@ -28,10 +28,7 @@ class ToolRun:
 
     def __init__(self, tool: Tool, call: ToolCall, snapshot: Context) -> None:
         self.tool, self.call, self.snapshot = tool, call, snapshot
-        self.handed = ToolContext(snapshot, call.id, tool.name)
-        self.arguments: dict[str, Any] = tool.arguments.check(thaw(call.arguments))
-        if tool.context_parameter is not None:
-            self.arguments = {**self.arguments, tool.context_parameter: self.handed}
+        self.start_over()
 
     def attempt(self) -> Any:
         """Call the function once. What an async tool returns is still to be awaited."""
@@ -53,6 +50,7 @@ class ToolRun:
     def start_over(self) -> None:
         """Forget what a failed attempt changed."""
         self.handed = ToolContext(self.snapshot, self.call.id, self.tool.name)
+        self.arguments: dict[str, Any] = self.tool.arguments.check(thaw(self.call.arguments))
         if self.tool.context_parameter is not None:
             self.arguments = {**self.arguments, self.tool.context_parameter: self.handed}
 
@@ -102,7 +100,7 @@ def within(seconds: float, function: Callable[[], T]) -> T:
     arrived: SimpleQueue[Outcome[T]] = SimpleQueue()
     in_thread(function, arrived.put)
     try:
-        outcome = arrived.get(timeout=seconds)
+        outcome = arrived.get(timeout=max(seconds, 0.0))
     except Empty:
         raise TimeoutError from None
     return outcome.open()

@@ -818,7 +818,7 @@ def test_registering_in_flight_affects_later_runs_only(hold_anyway: Hold) -> Non
 def test_registering_in_many_threads_loses_no_callback() -> None:
     """ "Registering while runs are in flight is safe": also when several register at the same time."""
     runner = trio(ScriptedModel(["done"]))
-    count: list[int] = []
+    count: list[object] = []
     barrier = threading.Barrier(8, timeout=5)
 
     def register() -> None:

@@ -115,7 +115,7 @@ def test_tool_results_commute(graph: AgentGraph, script: list[Move], config: Run
     """Whatever order results arrive in, the same is committed."""
     machine = graph.compile()
     for context in spoken(graph, script, config).trace.contexts:
-        pending = [p.call for p in context.progress.calls if p.state == "started"] if context.progress else []
+        pending = [p.call for p in context.progress.calls if p.stage == "started"] if context.progress else []
         if not 2 <= len(pending) <= 4:
             continue
         events = [

@@ -30,3 +30,16 @@ def test_every_exported_name_is_there() -> None:
 
     for name in agentgraph.__all__:
         assert getattr(agentgraph, name) is not None
+
+
+def test_what_a_type_checker_reads_is_what_there_is() -> None:
+    """The two lists of names in the package's face are one."""
+    import re
+    from pathlib import Path
+
+    import agentgraph
+
+    text = Path(agentgraph.__file__).read_text(encoding="utf-8")
+    typed = set(re.findall(r"\b(\w+) as \1\b", text))
+
+    assert typed == set(agentgraph.__all__) - {"__version__"}

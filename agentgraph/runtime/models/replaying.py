@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from agentgraph.engine.events import ModelFailed, ModelReplied
 from agentgraph.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agentgraph.conversation.reply import Reply
     from agentgraph.definition.model import ModelRequest
     from agentgraph.engine.trace import Trace
 
+Answer = ModelReplied | ModelFailed
+
 
 class ReplayModel:
-    """Gives the replies of `trace` again, in order; a failure fails again."""
+    """Gives each agent the replies it had in `trace` again, in order; a failure fails again. Agents used as tools too."""
 
     instant = True
 
     def __init__(self, trace: Trace) -> None:
-        self._answers = [event for event in trace.events if isinstance(event, ModelReplied | ModelFailed)]
-        self._given = 0
+        self._answers: dict[str, deque[Answer]] = {}
+        for agent, answer in _recorded(trace):
+            self._answers.setdefault(agent, deque()).append(answer)
         self._lock = threading.Lock()
 
     def reply(self, request: ModelRequest) -> Reply:
@@ -31,11 +37,24 @@ class ReplayModel:
             ModelError: when the recorded call failed, or no more were recorded: the run has diverged from its trace.
         """
         with self._lock:
-            position, self._given = self._given, self._given + 1
-        if position >= len(self._answers):
-            message = f"the trace has {len(self._answers)} model calls, and {request.agent!r} was asked once more: this run is not the one that was recorded"
+            left = self._answers.get(request.agent)
+            answer = left.popleft() if left else None
+        if answer is None:
+            message = (
+                f"the trace has no more replies for {request.agent!r}, which was asked once more: this run is not the one that was recorded"
+            )
             raise ModelError(message)
-        answer = self._answers[position]
         if isinstance(answer, ModelFailed):
             raise ModelError(answer.error)
         return answer.reply
+
+    def __repr__(self) -> str:
+        return f"ReplayModel({sum(map(len, self._answers.values()))} replies left)"
+
+
+def _recorded(trace: Trace) -> Iterator[tuple[str, Answer]]:
+    for before, (event, _) in zip(trace.contexts, trace, strict=False):
+        if isinstance(event, ModelReplied | ModelFailed):
+            yield before.agent or "", event
+    for child in trace.children.values():
+        yield from _recorded(child)
