@@ -317,8 +317,7 @@ class Run:
 
     def result(self) -> RunResult:
         """What the run has come to. Before it finished: where it stands, waiting for approvals or cut off."""
-        asked = any(isinstance(effect, AskApproval) for effect in due(self.context))
-        finish = self._finish or Finish("approval" if asked else "unfinished")
+        finish = self._finish or self._unfinished()
         if self._cause is not None and finish.error is not None:
             finish.error.__cause__ = self._cause
         return RunResult(
@@ -330,6 +329,10 @@ class Run:
             trace=Trace(self._start, self._pairs, dict(self.children)),
             error=finish.error,
         )
+
+    def _unfinished(self) -> Finish:
+        asked = any(isinstance(effect, AskApproval) for effect in due(self.context))
+        return Finish("approval" if asked else "unfinished")
 
     def close(self) -> None:
         """Tell who watches that the run is over. A run inside a tool is part of the one around it."""
