@@ -60,6 +60,9 @@ class IllegalEvent(AgentGraphError):
         self.event, self.awaited = event, awaited
         super().__init__(f"{type(event).__name__} is not awaited here; this context awaits {awaited}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.event, self.awaited)
+
 
 class IllegalHandoff(AgentGraphError):
     """No transition leaves this state under this tool."""
@@ -68,6 +71,9 @@ class IllegalHandoff(AgentGraphError):
         self.state, self.tool, self.offered = state, tool, tuple(offered)
         super().__init__(f"{state!r} has no handoff {tool!r}; it offers {', '.join(self.offered) or 'none'}")
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.state, self.tool, self.offered)
+
 
 class LimitReached(AgentGraphError):
     """A budget of the run is used up. `context` holds everything up to here and can be continued."""
@@ -75,6 +81,9 @@ class LimitReached(AgentGraphError):
     def __init__(self, limit: str, allowed: float, context: Any = None) -> None:
         self.limit, self.allowed, self.context = limit, allowed, context
         super().__init__(f"the run reached {limit}={allowed:g}; raise the limit, or continue from the result's context")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.limit, self.allowed, self.context)
 
 
 class ModelError(AgentGraphError):

@@ -16,7 +16,7 @@ from msgspec.structs import force_setattr, replace
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, Json, freeze
 from agentgraph.conversation.history import NOTHING_SAID, History
-from agentgraph.conversation.message import Message, ToolCall
+from agentgraph.conversation.message import TEXT_OR_NONE, Message, ToolCall
 from agentgraph.conversation.usage import NO_USAGE, Usage
 from agentgraph.errors import ContextError
 
@@ -166,12 +166,14 @@ class Context(Struct, frozen=True, omit_defaults=True):
         ) -> None: ...
 
     def __post_init__(self) -> None:
+        if type(self.agent) not in TEXT_OR_NONE or type(self.turn) is not int or type(self.usage) is not Usage:
+            _refuse_wrong_types(self)
         if type(self.messages) is not History:
             force_setattr(self, "messages", History(map(_message, _several(self.messages, "messages"))))
         if type(self.data) is not FrozenDict:
             force_setattr(self, "data", _data(self.data))
         if type(self.facts) is not frozenset:
-            force_setattr(self, "facts", frozenset(_several(self.facts, "facts")))
+            force_setattr(self, "facts", frozenset(map(_fact, _several(self.facts, "facts"))))
 
     @property
     def phase(self) -> Phase:
@@ -233,12 +235,25 @@ class Context(Struct, frozen=True, omit_defaults=True):
         return migrated(self, graph, rename or {})
 
 
+def _refuse_wrong_types(context: Context) -> None:
+    given: Any = context
+    if not isinstance(given.agent, str | None) or not isinstance(given.turn, int) or not isinstance(given.usage, Usage):
+        message = f"a context has agent={given.agent!r:.40}, turn={given.turn!r:.40}, usage={given.usage!r:.60}; give a name or None, an int, a Usage"
+        raise ContextError(message, context)
+
+
 def _message(given: Any) -> Message:
     if isinstance(given, Message):
         return given
     if isinstance(given, dict):
         return Message.from_openai(given)
     raise ContextError(f"messages holds a {type(given).__name__}; give Message values or chat-completions dictionaries", given)
+
+
+def _fact(given: Any) -> str:
+    if type(given) is not str:
+        raise ContextError(f"facts holds {given!r:.60}; facts are names", given)
+    return given
 
 
 def _several(given: Any, name: str) -> list[Any]:

@@ -15,6 +15,7 @@ Json = Any
 
 _SCALARS = frozenset({str, int, float, bool, type(None)})
 _STRIP: dict[type, Any] = {str: str.__str__, int: int.__int__, float: float.__float__}
+_HUGE = 10**4000
 _DEEPEST = 200  # far below where Python's own JSON encoder gives up
 
 
@@ -50,7 +51,7 @@ class FrozenList(list[Any]):
 
 
 EMPTY = FrozenDict()
-_FROZEN = frozenset({str, int, bool, type(None), FrozenDict, FrozenList})  # not float: it may be no number
+_FROZEN = frozenset({str, bool, type(None), FrozenDict, FrozenList})  # not int nor float: they may be too large, or no number
 
 
 def freeze(value: Any, path: str = "data", depth: int = 0) -> Json:
@@ -70,6 +71,8 @@ def freeze(value: Any, path: str = "data", depth: int = 0) -> Json:
     """
     kind = type(value)
     if kind in _SCALARS:
+        if kind is int and not -_HUGE < value < _HUGE:
+            raise ContextError(f"{path} is an integer of more than 4,000 digits, which Python's JSON cannot read back; use a string", None)
         if kind is float and not isfinite(value):
             raise ContextError(f"{path} is {value}, which JSON cannot hold; use None or a string", value)
         return value

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 else:
     Content = Any  # checked by `Message` itself: msgspec has no union of text and a type of our own
 
+TEXT_OR_NONE = frozenset({str, type(None)})
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
 
 
@@ -46,6 +47,9 @@ class ToolCall(Struct, frozen=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         given: Any = self.arguments
+        named: Any = (self.id, self.name)
+        if not (isinstance(named[0], str) and isinstance(named[1], str)):
+            raise ContextError(f"a tool call has the id {self.id!r:.40} and the name {self.name!r:.40}; give text for both", self)
         if type(given) is FrozenDict:
             return
         if isinstance(given, str):
@@ -118,6 +122,8 @@ class Message(Struct, frozen=True, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
             raise ContextError(f"a message has the role {self.role!r}; use system, user, assistant or tool", self.role)
+        if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE:
+            _refuse_wrong_types(self)
         if type(self.tool_calls) is not tuple:
             force_setattr(self, "tool_calls", tuple(self.tool_calls))
         content = self.content
@@ -144,14 +150,20 @@ class Message(Struct, frozen=True, omit_defaults=True):
         Raises:
             ContextError: for an unknown role, or content that is neither text, parts nor null.
         """
-        role: Any = given.get("role")
-        calls = given.get("tool_calls") or ()
+        if not isinstance(given, dict):
+            raise ContextError(f"a message is {given!r:.60}; give a chat-completions dictionary", given)
+        role, calls = given.get("role"), given.get("tool_calls") or ()
+        if not isinstance(role, str):
+            raise ContextError(f"a message has the role {role!r:.40}; use system, user, assistant or tool", given)
+        if not isinstance(calls, list | tuple):
+            raise ContextError(f"a message has the tool_calls {calls!r:.40}; give a list", given)
+        name, answers = given.get("name"), given.get("tool_call_id")
         message = cls(
-            role=role,
+            role=role,  # type: ignore[arg-type]
             content=given.get("content"),
-            agent=given.get("name") if role != "tool" else None,
+            agent=name if isinstance(name, str) and role != "tool" else None,
             tool_calls=tuple(map(_call_from_openai, calls)),
-            tool_call_id=given.get("tool_call_id"),
+            tool_call_id=answers if isinstance(answers, str) else None,
         )
         return message if message.to_openai() == given else replace(message, source=freeze(given, "message"))
 
@@ -169,6 +181,13 @@ class Message(Struct, frozen=True, omit_defaults=True):
         if self.tool_call_id is not None:
             said["tool_call_id"] = self.tool_call_id
         return said
+
+
+def _refuse_wrong_types(message: Message) -> None:
+    given: Any = message
+    if not isinstance(given.agent, str | None) or not isinstance(given.tool_call_id, str | None):
+        said = f"a message has agent={given.agent!r:.40}, tool_call_id={given.tool_call_id!r:.40}; give text or None"
+        raise ContextError(said, message)
 
 
 def _call_from_openai(given: Any) -> ToolCall:

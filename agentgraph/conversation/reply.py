@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
-from agentgraph.conversation.message import ToolCall
+from agentgraph.conversation.message import TEXT_OR_NONE, ToolCall
 from agentgraph.conversation.usage import NO_USAGE, Usage
+from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+
+_CALLS = {ToolCall}
 
 
 class Reply(Struct, frozen=True, omit_defaults=True):
@@ -36,6 +40,11 @@ class Reply(Struct, frozen=True, omit_defaults=True):
         calls: Any = self.tool_calls
         if type(calls) is not tuple:
             force_setattr(self, "tool_calls", (calls,) if isinstance(calls, ToolCall) else tuple(calls))
+        made: Any = self.tool_calls
+        if type(self.text) not in TEXT_OR_NONE or type(self.usage) is not Usage or (made and set(map(type, made)) != _CALLS):
+            text, usage = self.text, self.usage
+            message = f"a reply has text={text!r:.40}, tool_calls={self.tool_calls!r:.40}, usage={usage!r:.40}; give text or None, ToolCalls, and a Usage"
+            raise ContextError(message, self)
 
 
 def call(tool: str, /, **arguments: Any) -> ToolCall:

@@ -29,7 +29,14 @@ def as_json(value: Any) -> Json:
         try:
             return freeze(json.loads(to_json(value, fallback=str, inf_nan_mode="strings")), "output")
         except (ContextError, RecursionError, ValueError):
-            return str(value)
+            return _described(value)
+
+
+def _described(value: Any) -> str:
+    try:
+        return str(value)
+    except Exception as wrong:  # noqa: BLE001 - `__str__` is the user's code, and even an int may refuse
+        return f"(a {type(value).__name__} that cannot be shown: {type(wrong).__name__})"
 
 
 def as_text(value: Json, limit: int) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Instructions = str | Callable[["Context"], str]
 
+_NUMBER_OR_NONE = frozenset({int, float, type(None)})
 _INPUT = freeze(
     {
         "type": "object",
@@ -78,6 +79,8 @@ class Agent:
 
     def __post_init__(self) -> None:
         name = checked_agent_name(self.name, "an agent")
+        if type(name) is not str:
+            object.__setattr__(self, "name", str.__str__(name))  # an enum member is the text it equals
         if self.tools:
             object.__setattr__(self, "tools", tuple(_tool(t, name) for t in _several(self.tools, name, "tools")))
         elif self.tools != ():
@@ -88,6 +91,9 @@ class Agent:
             object.__setattr__(self, "handoffs", ())
         if type(self.instructions) is not str:
             _check_instructions(self)
+        if (type(self.may_finish), type(self.description)) != (bool, str) or type(self.temperature) not in _NUMBER_OR_NONE:
+            message = f"agent {name!r} has may_finish={self.may_finish!r}, description={self.description!r:.40}, temperature={self.temperature!r}; give True or False, text, and a number or None"
+            raise DefinitionError(message)
         if self.model is not None and type(self.model) is not str:
             _check_model(self.model, name)
         if self.output_type is not None:

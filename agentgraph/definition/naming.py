@@ -47,6 +47,15 @@ def snake_case(name: str) -> str:
     return f"{plain[: _LONGEST - 9].rstrip('_')}_{mark}" if plain else f"x{mark}"
 
 
+def acceptable(name: str) -> str:
+    """`name`, or the nearest that providers accept: for calls of tools that a model made up.
+
+    >>> acceptable("multi_tool_use.parallel"), acceptable("")
+    ('multi_tool_use_parallel', 'unknown')
+    """
+    return name if _ACCEPTED.match(name) else re.sub(r"[^A-Za-z0-9_-]+", "_", name)[:64] or "unknown"
+
+
 def checked_tool_name(name: object, what: str) -> str:
     """`name`, if every provider accepts it.
 

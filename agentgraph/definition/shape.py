@@ -6,6 +6,7 @@ pydantic reads the types and jsonschema the schemas; both are imported when the 
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ def shape_of(kind: Any, what: str) -> Shape:
     from pydantic.errors import PydanticUserError
 
     try:
-        adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        adapter: TypeAdapter[Any] = TypeAdapter(_readable(kind))
         schema = _schema(adapter)
     except (PydanticUserError, NameError, TypeError) as wrong:
         message = f"{what} is {kind!r}, which describes no JSON ({_first_line(wrong)}); use a pydantic model, a dataclass, a TypedDict or a JSON Schema"
@@ -82,9 +83,9 @@ def signature_of(function: Callable[..., Any], descriptions: Mapping[str, str], 
         described: dict[str, Any] = {"description": descriptions[parameter.name]} if parameter.name in descriptions else {}
         if parameter.default is not parameter.empty:
             described["json_schema_extra"] = _default(parameter.default)
-            fields[parameter.name] = NotRequired[typing.Annotated[kind, Field(**described)]]
+            fields[parameter.name] = NotRequired[typing.Annotated[_readable(kind), Field(**described)]]
         else:
-            fields[parameter.name] = typing.Annotated[kind, Field(**described)]
+            fields[parameter.name] = typing.Annotated[_readable(kind), Field(**described)]
     typed: Any = TypedDict
     arguments = typed("arguments", fields)
     arguments.__pydantic_config__ = ConfigDict(extra="forbid")
@@ -95,6 +96,23 @@ def signature_of(function: Callable[..., Any], descriptions: Mapping[str, str], 
         message = f"tool {name!r} has a parameter whose annotation describes no JSON ({_first_line(wrong)}); use str, int, float, bool, list, dict, a Literal or a pydantic model"
         raise DefinitionError(message) from wrong
     return Signature(Shape(name, schema, _pydantic_check(adapter)), receiver)
+
+
+def _readable(kind: Any) -> Any:
+    """`kind`, with `typing.TypedDict` in the form that pydantic can read before Python 3.12."""
+    from typing import NotRequired, Required
+
+    from typing_extensions import TypedDict
+
+    if typing.is_typeddict(kind) and type(kind).__module__ == "typing" and sys.version_info < (3, 12):
+        hints = typing.get_type_hints(kind, include_extras=True)
+        needed: frozenset[str] = kind.__required_keys__
+        fields = {name: (Required if name in needed else NotRequired)[_readable(hint)] for name, hint in hints.items()}
+        typed: Any = TypedDict
+        return typed(kind.__name__, fields)
+    if typing.get_origin(kind) in (list, dict) and typing.get_args(kind):
+        return typing.get_origin(kind)[tuple(map(_readable, typing.get_args(kind)))]
+    return kind
 
 
 def receiver_of(function: Callable[..., Any], context_type: type) -> str | None:
@@ -166,13 +184,14 @@ def _said(error: Any) -> str:
 def _from_schema(schema: dict[str, Any], what: str) -> Shape:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import SchemaError
+    from referencing import Registry
 
     try:
         Draft202012Validator.check_schema(schema)
         frozen = freeze(schema, what)
     except (SchemaError, ContextError) as wrong:
         raise DefinitionError(f"{what} is not a JSON Schema: {_first_line(wrong)}") from wrong
-    validator = Draft202012Validator(schema)
+    validator = Draft202012Validator(schema, registry=Registry())  # an empty one: no reference is ever fetched
 
     def check(value: Any) -> Any:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, overload
 
 from agentgraph.conversation.frozen import FrozenDict
@@ -54,6 +55,10 @@ class Tool:
         checked_tool_name(self.name, "a tool")
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
+        if {type(self.final), type(self.needs_approval)} != {bool}:
+            raise DefinitionError(
+                f"tool {self.name!r} has final={self.final!r}, needs_approval={self.needs_approval!r}; give True or False"
+            )
         if type(self.retries) is not int or self.retries < 0:
             raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
         if self.agent is not None and self.retries:
@@ -168,10 +173,13 @@ def _made(
         raise DefinitionError(message)
     if not callable(function):
         raise DefinitionError(f"a tool is made of a function, not of {function!r}")
+    plain = function.func if isinstance(function, partial) else function
+    if inspect.isasyncgenfunction(plain):
+        raise DefinitionError(f"tool {plain.__name__!r} is an async generator; collect what it yields, and return that")
     from docstring_parser import parse
 
-    own_name = name if name is not None else getattr(function, "__name__", type(function).__name__)
-    said = parse(inspect.getdoc(function) or "")
+    own_name = name if name is not None else getattr(plain, "__name__", type(plain).__name__)
+    said = parse(inspect.getdoc(plain) or "")
     described = {p.arg_name: " ".join((p.description or "").split()) for p in said.params}
     if parameters is not None:  # a schema of the caller's own: the signature is not asked what it takes
         arguments, receiver = shape_of(parameters, f"parameters of tool {own_name!r}"), receiver_of(function, ToolContext)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from agentgraph.definition.shape import Mismatch
 
@@ -27,6 +27,10 @@ class Unusable(NamedTuple):
     note: str
 
 
+def _refused(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
 def read_answer(agent: Agent, text: str | None) -> Answer | Unusable:
     """The output that `text` gives: the text itself, or a value of the agent's output type."""
     if not text or text.isspace():
@@ -39,7 +43,7 @@ def read_answer(agent: Agent, text: str | None) -> Answer | Unusable:
         return Answer(text)
     fenced = _FENCED.match(text)
     try:
-        return Answer(agent.output.check(json.loads(fenced.group(1) if fenced else text)))
+        return Answer(agent.output.check(json.loads(fenced.group(1) if fenced else text, parse_constant=_refused)))
     except (ValueError, RecursionError, Mismatch) as wrong:
         why = f"gave an answer that is not a {agent.output.name} ({wrong})"
         return Unusable(

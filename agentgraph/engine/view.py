@@ -16,6 +16,8 @@ from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import NO_OUTPUT
 from agentgraph.definition.model import ModelRequest
+from agentgraph.definition.naming import acceptable
+from agentgraph.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.frozen import Json
     from agentgraph.machine.machine import Machine
 
+_LONGEST_ID = 64
 INTERRUPTED = "error: interrupted, outcome unknown"
 
 # Anthropic refuses a history with tool calls when no tool is declared, so an agent without any declares this one.
@@ -78,7 +81,12 @@ def _projected(machine: Machine, context: Context) -> Sequence[Message]:
     project: Callable[[Sequence[Message]], Sequence[Message]] | None = edge.handoff.history if edge else None
     if project is None:
         return context.messages
-    shown = [*project(context.messages[: handed.at]), *context.messages[handed.at :]]
+    try:
+        projection = list(project(context.messages[: handed.at]))
+    except Exception as wrong:
+        message = f"the history= of the handoff {handed.tool!r} from {handed.source!r} failed: {type(wrong).__name__}: {wrong}"
+        raise ModelError(message, context) from wrong
+    shown = [*projection, *context.messages[handed.at :]]
     if not any(m.role == "user" for m in shown) or shown[-1].role == "assistant":
         shown += [m for m in reversed(context.messages) if m.role == "user"][:1]
     return shown
@@ -117,20 +125,21 @@ def _exchange(asking: Message, answering: Sequence[Message], seen: set[str]) -> 
         answer = answers.pop(call.id, None)
         new_id = unused_id(call.id, len(seen), seen.__contains__)
         seen.add(new_id)
-        mended = replace(call, id=new_id, text=None) if new_id != call.id or call.malformed else call
+        name = acceptable(call.name)
+        mended = call if new_id == call.id and name == call.name and not call.malformed else ToolCall(new_id, name, call.arguments)
         calls.append(mended)
         if answer is None or not answer.content or new_id != call.id:
             content = INTERRUPTED if answer is None else answer.content or NO_OUTPUT
             answer = Message("tool", content, tool_call_id=new_id)
         results.append(answer)
-    same = all(a is b for a, b in zip(calls, asking.tool_calls, strict=True))
+    same = asking.source is None and all(a is b for a, b in zip(calls, asking.tool_calls, strict=True))
     yield asking if same else replace(asking, tool_calls=tuple(calls), source=None)
     yield from results
 
 
 def unused_id(given: str, position: int, is_used: Callable[[str], bool]) -> str:
     """`given`, or an id made of the position, that nothing in the conversation uses."""
-    if given and not is_used(given):
+    if given and len(given) <= _LONGEST_ID and not is_used(given):
         return given
     number, candidate = 0, f"call_{position}"
     while is_used(candidate):

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
 def structural(topology: Topology) -> tuple[Finding, ...]:
     """All that stops `topology` from being compiled, each thing once. O(agents + tools + handoffs)."""
     unique: dict[tuple[str, tuple[str, ...]], Finding] = {}
-    for found in (*_empty(topology), *_unknown_targets(topology), *_namesakes(topology), *_shared_tool_names(topology)):
+    for found in (
+        *_empty(topology),
+        *_unknown_targets(topology),
+        *_unknown_roles(topology),
+        *_namesakes(topology),
+        *_shared_tool_names(topology),
+    ):
         unique.setdefault((found.code, tuple(sorted(found.agents))), found)
     return tuple(unique.values())
 
@@ -42,6 +48,16 @@ def _unknown_targets(topology: Topology) -> Iterator[Finding]:
             fix=f"add it, or name one of {known}",
             severity="error",
         )
+
+
+def _unknown_roles(topology: Topology) -> Iterator[Finding]:
+    tools = {tool.name for agent in topology.agents.values() for tool in agent.tools}
+    for role, name, known in (("home", topology.home, set[str]()), ("human", topology.human, tools)):
+        if name is not None and topology.agent_at(name) is None and name not in known:
+            message = f"{topology.name!r} declares {role}={name!r}, which is not in the graph"
+            yield Finding(
+                code="unknown-target", agents=(name,), message=message, fix=f"name one of {listed(topology.agents)}", severity="error"
+            )
 
 
 def _namesakes(topology: Topology) -> Iterator[Finding]:

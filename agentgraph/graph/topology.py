@@ -151,6 +151,10 @@ class Topology:
                         )
                     self._refuse_second_group(member, self._group_of.get(member), group.name)
                     self._group_of[member] = group.name
+            if group.parent is not None and group.parent not in self._groups:
+                raise DefinitionError(
+                    f"group {group.name!r} lies in the group {group.parent!r}, which is not there; there are {listed(self._groups)}"
+                )
             if group.root not in group.members:
                 raise DefinitionError(
                     f"group {group.name!r} has the root {group.root!r}, which is not a member; it has {listed(group.members)}"

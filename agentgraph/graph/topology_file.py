@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentgraph.conversation.frozen import thaw
 from agentgraph.definition.agent import Agent
+from agentgraph.definition.group import AgentGroup
 from agentgraph.definition.handoff import Handoff
 from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
@@ -119,16 +120,13 @@ def _tool(tool: Tool) -> dict[str, Any]:
     )
 
 
-def _inner(who: Any) -> dict[str, Any]:
-    """An agent or a group behind a tool."""
+def _inner(who: Agent | AgentGroup) -> dict[str, Any]:
+    """An agent behind a tool, or a group, which is a topology of its own."""
     if isinstance(who, Agent):
         return _agent(who)
-    return {
-        "group": who.name,
-        "root": who.root.name,
-        "agents": [_agent(a) for a in who.agents()],
-        "handoffs": [_handoff(s, h) for s, h in who.handoffs],
-    }
+    from agentgraph.graph.topology import Topology  # here, since a topology is read by its fingerprint
+
+    return {"group": who.name, "topology": as_data(Topology.of(who, name=who.name))}
 
 
 def _handoff(source: str, handoff: Handoff) -> dict[str, Any]:

@@ -25,6 +25,16 @@ def from_data(topology_type: type[T], data: Any, where: str) -> T:
     """
     file = _Reader(data, where)
     file.expect_version()
+    file.expect(KEY, "name", "entry", "home", "human", "agents", "handoffs", "groups")
+    try:
+        return _read(topology_type, file)
+    except DefinitionError as wrong:
+        if str(wrong).startswith(where):
+            raise
+        raise DefinitionError(f"{where}: {wrong}", wrong.findings) from wrong
+
+
+def _read(topology_type: type[T], file: _Reader) -> T:
     topology = topology_type(file.text("name", "agents"), home=file.text("home"), human=file.text("human"))
     for agent in file.items("agents"):
         topology.add_agent(_read_agent(agent))
@@ -37,6 +47,7 @@ def from_data(topology_type: type[T], data: Any, where: str) -> T:
 
 
 def _read_group(group: _Reader) -> Group:
+    group.expect("name", "root", "members", "in", "description")
     root = group.text("root")
     return Group(
         group.text("name"), root, tuple(dict.fromkeys((root, *group.names("members")))), group.text("in"), group.text("description", "")
@@ -44,6 +55,7 @@ def _read_group(group: _Reader) -> Group:
 
 
 def _read_agent(agent: _Reader) -> Agent:
+    agent.expect("name", "description", "tools", "may_finish")
     return Agent(
         agent.text("name"),
         description=agent.text("description", ""),
@@ -55,6 +67,7 @@ def _read_agent(agent: _Reader) -> Agent:
 def _read_tool(tool: _Reader) -> Tool:
     if isinstance(tool.data, str):
         return Tool(name=tool.data)
+    tool.expect("name", "description", "sets", "requires", "final", "needs_approval", "agent")
     return Tool(
         name=tool.text("name"),
         description=tool.text("description", ""),
@@ -66,18 +79,33 @@ def _read_tool(tool: _Reader) -> Tool:
     )
 
 
-def _read_inner(inner: _Reader) -> Any:
+def _read_inner(inner: _Reader) -> Agent | AgentGroup:
+    if not isinstance(inner.data, dict):
+        raise inner.error("here", inner.data, "an agent or a group")
     if "group" not in inner.data:
         return _read_agent(inner)
-    agents = {agent.name: agent for agent in map(_read_agent, inner.items("agents"))}
-    root = inner.text("root")
-    if root not in agents:
-        raise inner.error("root", root, "the name of one of its agents")
-    handoffs = tuple((h.text("from"), _read_handoff(h)) for h in inner.items("handoffs"))
-    return AgentGroup(inner.text("group"), root=agents[root], members=tuple(agents.values()), handoffs=handoffs)
+    inner.expect("group", "topology")
+    topology = from_data(Topology, inner.data.get("topology"), f"{inner.where}, topology")
+    name = inner.text("group")
+    if name not in topology.groups:
+        raise inner.error("group", name, "a group of its topology")
+    return _group_value(topology, name, topology.written)
+
+
+def _group_value(topology: Topology, name: str, handoffs: tuple[tuple[str, Handoff], ...] = ()) -> AgentGroup:
+    """The group as a value; names are known in all of it, so the outermost holds every handoff."""
+    group = topology.groups[name]
+
+    def member(called: str) -> Agent | AgentGroup:
+        inside = called in topology.groups and topology.groups[called].parent == name
+        return _group_value(topology, called) if inside else topology.agents[called]
+
+    members = tuple(map(member, group.members))
+    return AgentGroup(name, root=members[0], members=members, handoffs=handoffs, description=group.description)
 
 
 def _read_handoff(handoff: _Reader) -> Handoff:
+    handoff.expect("from", "to", "tool", "description", "requires", "conditional", "payload")
     return Handoff(
         handoff.text("to"),
         tool_name=handoff.text("tool"),
@@ -105,6 +133,14 @@ class _Reader:
             raise DefinitionError(
                 f'{self.where} is not a topology that can be read here: "{KEY}": {VERSION} is expected, found {version!r}'
             )
+
+    def expect(self, *keys: str) -> None:
+        """Refuse an object with other keys: a misspelt one would be passed over in silence."""
+        if not isinstance(self.data, dict):
+            raise self.error("here", self.data, "an object")
+        unknown = [key for key in self.data if key not in keys]
+        if unknown:
+            raise self.error("keys", unknown[0], " or ".join(map(repr, keys)))
 
     def error(self, key: str, found: Any, expected: str) -> DefinitionError:
         return DefinitionError(f"{self.where}, {key}: {found!r:.80} was found; {expected} is expected")

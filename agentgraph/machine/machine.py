@@ -65,6 +65,11 @@ class Machine:
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, "fingerprint"):  # set last, when all is compiled
+            raise AttributeError(f"a machine is compiled, so its {name} cannot change; change the graph and compile it again")
+        super().__setattr__(name, value)
+
     def offer(self, agent: str) -> Offer:
         """What `agent` offers. Built once, when it is first needed."""
         found = self._offers.get(agent)

@@ -51,6 +51,8 @@ class AgentRunner:
     """
 
     def __init__(self, graph: Topology | Machine | Agent | AgentGroup, config: RunConfig = DEFAULT) -> None:
+        if not isinstance(config, RunConfig):
+            raise DefinitionError(f"a runner was given the config {config!r:.60}; give a RunConfig(...)")
         self.machine = _compiled(graph)
         self.config = config
         self._listeners = NOBODY

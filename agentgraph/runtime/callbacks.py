@@ -26,7 +26,7 @@ def with_callback(listeners: Listeners, kind: type[Observation], callback: Callb
     given: Any = callback
     if not callable(given) or inspect.iscoroutinefunction(callback):
         raise DefinitionError(
-            f"a callback for {kind.__name__} is {callback!r:.60}; give a plain function of one argument, the {kind.__name__}"
+            f"a callback for {kind.__name__} is {callback!r:.60}; give a plain function of one argument, the {kind.__name__}; one decorator a function, since it gives the runner back"
         )
     return MappingProxyType({**listeners, kind: (*listeners.get(kind, ()), callback)})
 

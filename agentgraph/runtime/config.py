@@ -51,6 +51,8 @@ class RunConfig:
                 raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least {least}")
         if self.model is not None and not isinstance(self.model, str) and not callable(getattr(self.model, "reply", None)):
             raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
+        if self.budget is not None and not isinstance(self.budget, Budget):
+            raise DefinitionError(f"RunConfig has budget={self.budget!r}; give a Budget(...)")
         for option, function in (("approve", self.approve), *zip(("factory", "handler"), self.run_context or (), strict=False)):
             if function is not None:
                 checked_function(function, f"RunConfig: {option}")

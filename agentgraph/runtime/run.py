@@ -25,7 +25,7 @@ from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied,
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
-from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, IllegalEvent, ModelError
+from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, ModelError
 from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
@@ -106,6 +106,8 @@ class Run:
                 self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
+            if isinstance(said, str) and not said.strip():
+                raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
             if not isinstance(said, str | list | tuple):
                 raise DefinitionError(
                     f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run"
@@ -124,7 +126,7 @@ class Run:
     def _taken_up(self) -> tuple[Effect, ...]:
         effects = due(self.context)
         if not effects:
-            raise IllegalEvent(None, "a message: nothing is pending in this context")
+            raise ContextError("nothing is pending in this context, so there is nothing to take up; give a message", self.context)
         self._refuse_stranger()
         self._refuse_misfits()
         if self.context.progress is not None:

@@ -138,7 +138,7 @@ async def _reply(ask: Ask) -> Reply:
     reply = ask.model.reply
     if _is_async(reply):
         return await reply(ask.request)  # type: ignore[no-any-return]
-    answer = reply(ask.request) if getattr(ask.model, "instant", False) else await _in_thread(lambda: reply(ask.request))
+    answer = reply(ask.request) if getattr(ask.model, "instant", False) else (await _in_thread(lambda: reply(ask.request))).open()
     return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
 
 
@@ -174,7 +174,7 @@ async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
     pieces: Any = stream(ask.request)
     if not hasattr(pieces, "__anext__"):
         instant, step = getattr(ask.model, "instant", False), partial(next, pieces, None)
-        while (item := step() if instant else await _in_thread(step)) is not None:
+        while (item := step() if instant else (await _in_thread(step)).open()) is not None:
             yield item
         return
     async with aclosing(pieces):
@@ -201,27 +201,33 @@ async def _called(tool_run: ToolRun) -> ToolReturned:
     left = tool_run.tool.retries
     while True:
         try:
-            return tool_run.done(await _within(tool_run.tool.timeout, _attempted(tool_run)))
+            outcome = await _within(tool_run.tool.timeout, _attempted(tool_run))
+            return tool_run.done(outcome.open())
+        except KeyboardInterrupt:
+            raise
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():  # the run is cancelled, not something of the tool's own
                 raise
             if not left:
                 return tool_run.failed(error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool's failure is answered to the model
+        except BaseException as error:  # noqa: BLE001 - a tool's failure is answered to the model, a SystemExit too
             if not left:
                 return tool_run.failed(error)
         left -= 1
         tool_run.start_over()
 
 
-async def _attempted(tool_run: ToolRun) -> Any:
-    value = tool_run.attempt() if tool_run.tool.is_async else await _in_thread(tool_run.attempt)
-    return await value if inspect.isawaitable(value) else value
+async def _attempted(tool_run: ToolRun) -> Outcome[Any]:
+    """What one attempt comes to; opened by who called, since no StopIteration leaves a coroutine as itself."""
+    if tool_run.tool.is_async:
+        return Outcome(await tool_run.attempt())
+    outcome = await _in_thread(tool_run.attempt)
+    return Outcome(await outcome.open()) if outcome.is_awaitable else outcome
 
 
-async def _in_thread(function: Callable[[], Any]) -> Any:
-    """What `function` returns, called in a thread; a cancelled wait leaves the thread behind, unheard."""
+async def _in_thread(function: Callable[[], Any]) -> Outcome[Any]:
+    """What `function` comes to, called in a thread; a cancelled wait leaves the thread behind, unheard."""
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[Outcome[Any]] = loop.create_future()
 
@@ -232,7 +238,7 @@ async def _in_thread(function: Callable[[], Any]) -> Any:
             return
 
     in_thread(function, deliver)
-    return (await arrived).open()
+    return await arrived
 
 
 def _settle(future: asyncio.Future[Outcome[Any]], outcome: Outcome[Any]) -> None:

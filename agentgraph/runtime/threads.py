@@ -128,11 +128,7 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
 def _waited_for(answer: Any, timeout: float | None = None) -> Any:
     if type(answer) is Reply or not inspect.isawaitable(answer):
         return answer
-    return LOOP.run(_awaited(answer), timeout)
-
-
-async def _awaited(answer: Any) -> Any:
-    return await answer
+    return LOOP.run(Outcome.awaited(answer), timeout).open()
 
 
 # -- tools -------------------------------------------------------------------------------------------------------------
@@ -168,7 +164,9 @@ def _called(tool_run: ToolRun) -> ToolReturned:
     while True:
         try:
             return tool_run.done(_attempted(tool_run))
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a tool's failure is answered to the model
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a tool's failure is answered to the model, a SystemExit too
             if not left:
                 return tool_run.failed(error)
         left -= 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
+import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -43,9 +45,10 @@ class ToolRun:
         return ToolReturned(self.call.id, error=self._said(error))
 
     def _said(self, error: BaseException) -> str:
-        if isinstance(error, TimeoutError) and self.tool.timeout is not None and not str(error):
+        if isinstance(error, TimeoutError) and self.tool.timeout is not None and not shown(error):
             return f"{self.tool.name!r} did not answer within {self.tool.timeout:g} seconds"
-        return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        text = shown(error)
+        return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
     def start_over(self) -> None:
         """Forget what a failed attempt changed."""
@@ -55,17 +58,50 @@ class ToolRun:
             self.arguments = {**self.arguments, self.tool.context_parameter: self.handed}
 
 
+def shown(error: BaseException) -> str:
+    """`str(error)`, or what can be said of an exception that fails at that."""
+    try:
+        return str(error)
+    except Exception as wrong:  # noqa: BLE001 - the exception is the user's code too
+        return f"(it cannot be shown: {type(wrong).__name__})"
+
+
 class Outcome(Generic[T]):
-    """What a call came to: a value, or what it raised. Opening it gives the one or raises the other."""
+    """What a call came to: a value, or what it raised. Opening it gives the one or raises the other.
+
+    It carries what must not end the thread or task it was raised in: a SystemExit in the background loop would end the loop.
+    """
 
     __slots__ = ("_error", "_value")
 
-    def __init__(self, function: Callable[[], T]) -> None:
-        self._error: BaseException | None = None
+    def __init__(self, value: Any = None, error: BaseException | None = None) -> None:
+        self._value, self._error = value, error
+
+    @classmethod
+    def of(cls, function: Callable[[], T]) -> Outcome[T]:
+        """What calling `function` comes to."""
         try:
-            self._value = function()
+            return cls(function())
         except BaseException as error:  # noqa: BLE001 - raised again where it is opened
-            self._error = error
+            return cls(error=error)
+
+    @classmethod
+    async def awaited(cls, answer: Awaitable[T]) -> Outcome[T]:
+        """What awaiting `answer` comes to. Only a cancellation of the waiting itself goes through."""
+        try:
+            return cls(await answer)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            return cls(error=error)
+        except BaseException as error:  # noqa: BLE001 - raised again where it is opened
+            return cls(error=error)
+
+    @property
+    def is_awaitable(self) -> bool:
+        """Whether the value is still to be awaited."""
+        return inspect.isawaitable(self._value)
 
     def open(self) -> T:
         """The value.
@@ -75,7 +111,7 @@ class Outcome(Generic[T]):
         """
         if self._error is not None:
             raise self._error
-        return self._value
+        return self._value  # type: ignore[no-any-return]
 
 
 def in_thread(function: Callable[[], T], deliver: Callable[[Outcome[T]], object]) -> None:
@@ -86,7 +122,7 @@ def in_thread(function: Callable[[], T], deliver: Callable[[Outcome[T]], object]
     context = contextvars.copy_context()
 
     def work() -> None:
-        deliver(Outcome(lambda: context.run(function)))
+        deliver(Outcome.of(lambda: context.run(function)))
 
     threading.Thread(target=work, name="agentgraph-tool", daemon=True).start()
 

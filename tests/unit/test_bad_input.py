@@ -308,7 +308,7 @@ RESULTS: dict[str, Case] = {
         ("'A'", "instructions", "None"),
     ),
     "a blank litellm model": Case(lambda: AgentRunner(Agent("A", model=" ")).run("hi"), ModelError, ("' '", "openai/gpt-5-mini")),
-    "an empty message": Case(lambda: runner("x").run("  "), AgentGraphError, ("not empty",)),
+    "an empty message": Case(lambda: runner("x").run("  "), AgentGraphError, ("empty message",)),
     "a number as a message": Case(lambda: runner("x").run(wrong(5)), AgentGraphError, ("5", "text")),
     "nothing to take up": Case(lambda: runner("x").run(None), AgentGraphError, ("nothing is pending",)),
     "a context of another topology": Case(
