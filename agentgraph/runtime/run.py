@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context, Settings
 from agentgraph.conversation.frozen import EMPTY, freeze
 from agentgraph.conversation.reply import Reply
-from agentgraph.conversation.text import as_json
 from agentgraph.definition.model import Model, ModelRequest
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
@@ -26,7 +24,7 @@ from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, ModelError
-from agentgraph.runtime.callbacks import NOBODY, Listeners, tell
+from agentgraph.runtime.callbacks import Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
 from agentgraph.runtime.observed import observed
@@ -74,11 +72,11 @@ class Run:
         "_seconds",
         "_start",
         "_started_at",
-        "_watched",
         "around",
         "children",
         "context",
         "outbox",
+        "watched",
     )
 
     def __init__(self, around: Surroundings, context: Context) -> None:
@@ -94,7 +92,7 @@ class Run:
         self._started_at: dict[str, float] = {}
         self._seconds: float | None = None
         self._deadline: float | None = None
-        self._watched = around.collecting or bool(around.listeners)
+        self.watched = around.collecting or bool(around.listeners)
 
     # -- stepping --------------------------------------------------------------------------------------------------
 
@@ -114,7 +112,7 @@ class Run:
                 )
             self._start_clock(around.config.settings)
             event = UserSaid(said if isinstance(said, str) else freeze(list(said), "input"), around.config.settings)
-            if self._watched and not around.within:
+            if self.watched and not around.within:
                 self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
                 self.tell(RunStarted(agent=agent, input=said, context=self.context, why=why))
@@ -132,7 +130,7 @@ class Run:
         if self.context.progress is not None:
             self._start_clock(self.context.progress.settings)
         self._path.append(self.context.agent or "")
-        if self._watched:
+        if self.watched:
             self.tell(
                 RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed", within=self.around.within)
             )
@@ -167,7 +165,7 @@ class Run:
             self._path.append(after.agent or "")
         if effects and type(effects[-1]) is Finish:
             self._finish = effects[-1]
-        if self._watched:
+        if self.watched:
             began = self._started_at.pop(event.call_id, None) if isinstance(event, ToolReturned) else None
             seconds = perf_counter() - began if began is not None else 0.0
             for observation in observed(before, event, Step(after, effects), seconds, self.around.within):
@@ -226,7 +224,7 @@ class Run:
         tool = self.around.machine.offer(effect.agent).tools.get(effect.call.name)
         if tool is None:
             return ToolReturned(effect.call.id, error=f"there is no tool {effect.call.name!r} any more")
-        if self._watched:
+        if self.watched:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
         try:
@@ -249,58 +247,10 @@ class Run:
             except Exception as error:  # noqa: BLE001 - whoever cannot decide has not allowed it
                 given = f"the approver failed: {type(error).__name__}: {error}"
         if given is None:
-            if self._watched:
+            if self.watched:
                 self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=self.around.within))
             return None
         return Approved(effect.call.id, given is True, given if isinstance(given, str) else "")
-
-    def nested(self, run: ToolRun, *, apart: bool = False) -> Run:
-        """The run inside an agent that is used as a tool: `input` alone, no history, the shared data and facts.
-
-        One that runs `apart`, in a thread or task of its own, tells nobody itself: what it collects is told by this run.
-        """
-        around = self.around
-        inner = Surroundings(
-            around.machine.nested(run.tool),
-            around.config.replace(max_turns=run.tool.max_turns, run_context=None, budget=self._left_for(run)),
-            around.models,
-            NOBODY if apart else around.listeners,
-            around.streaming,
-            self._watched if apart else around.collecting,
-            within=(*around.within, run.call.id),
-        )
-        return Run(inner, Context(data=run.snapshot.data, facts=run.snapshot.facts))
-
-    def _left_for(self, run: ToolRun) -> Budget | None:
-        """What an agent used as a tool may use: what is left of the run's tokens, cost, tool calls and time."""
-        progress = self.context.progress
-        budget = (progress.settings.budget if progress is not None else None) or Budget()
-        limits = [seconds for seconds in (self.seconds_left(), run.tool.timeout) if seconds is not None]
-        if progress is None:
-            return None
-        return Budget(
-            tokens=None if budget.tokens is None else max(budget.tokens - progress.usage.total_tokens, 1),
-            cost=None if budget.cost is None else max(budget.cost - (progress.usage.cost or 0.0), 1e-9),
-            tool_calls=None if budget.tool_calls is None else max(budget.tool_calls - progress.tool_calls, 1),
-            seconds=max(min(limits), 0.001) if limits else None,
-        )
-
-    def nested_done(self, run: ToolRun, child: Run) -> ToolReturned:
-        """What an agent used as a tool came to. Its changes, facts and usage are the parent's, also when it failed."""
-        result = child.result()
-        self.children[run.call.id] = result.trace
-        value, error = result.output, None
-        try:
-            if result.error is not None or result.stop_reason == "approval":
-                error = f"{run.tool.name!r} gave no answer: {result.error or 'a call inside needs an approval, which cannot be asked here'}"
-            elif run.tool.output_extractor is not None:
-                value = run.tool.output_extractor(result)
-        except Exception as wrong:  # noqa: BLE001 - the extractor is the user's code, and part of the tool
-            error = f"{type(wrong).__name__}: {wrong}"
-        before, after = result.trace.start, result.context
-        changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
-        shown = None if error else as_json(value)
-        return ToolReturned(run.call.id, shown, error, as_json(changed), after.facts - before.facts, after.usage)
 
     @property
     def run_value(self) -> Any:
@@ -338,5 +288,5 @@ class Run:
 
     def close(self) -> None:
         """Tell who watches that the run is over. A run inside a tool is part of the one around it."""
-        if self._watched and not self.around.within:
+        if self.watched and not self.around.within:
             self.tell(RunCompleted(result=self.result()))

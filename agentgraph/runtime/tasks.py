@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import Ask, Call, Start, drive
+from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
 from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread
 
@@ -58,11 +59,11 @@ async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
                         else:
                             answer = item
             elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
-                child = run.nested(wanted.tool_run)
+                child = inside(run, wanted.tool_run)
                 async with aclosing(watch(child, wanted.tool_run.arguments["input"])) as observations:
                     async for observation in observations:
                         yield observation
-                answer = run.nested_done(wanted.tool_run, child)
+                answer = came_back(run, wanted.tool_run, child)
             else:
                 answer = await at_work.answer(wanted)
     finally:
@@ -87,9 +88,9 @@ class _AtWork:
         if type(wanted) is Call:
             if wanted.tool_run.tool.agent is None:
                 return await _in_time(self._run, _called(wanted.tool_run))
-            child = self._run.nested(wanted.tool_run)
+            child = inside(self._run, wanted.tool_run)
             await perform(child, wanted.tool_run.arguments["input"])
-            return self._run.nested_done(wanted.tool_run, child)
+            return came_back(self._run, wanted.tool_run, child)
         self._arrivals = self._arrivals or asyncio.Queue()
         if type(wanted) is not Start:
             return await _in_time(self._run, self._arrivals.get())
@@ -189,11 +190,11 @@ async def _apart(run: Run, tool_run: ToolRun, arrivals: asyncio.Queue[Any]) -> N
     if tool_run.tool.agent is None:
         arrivals.put_nowait(await _called(tool_run))
         return
-    child = run.nested(tool_run, apart=True)
+    child = inside(run, tool_run, apart=True)
     async with aclosing(watch(child, tool_run.arguments["input"])) as observations:
         async for observation in observations:
             arrivals.put_nowait(observation)
-    arrivals.put_nowait(run.nested_done(tool_run, child))
+    arrivals.put_nowait(came_back(run, tool_run, child))
 
 
 async def _called(tool_run: ToolRun) -> ToolReturned:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
+from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
 from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread, within
 
@@ -51,9 +52,9 @@ def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
         elif type(wanted) is Ask and run.around.streaming:
             answer = yield from _streamed(run, wanted)
         elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
-            child = run.nested(wanted.tool_run)
+            child = inside(run, wanted.tool_run)
             yield from watch(child, wanted.tool_run.arguments["input"])
-            answer = run.nested_done(wanted.tool_run, child)
+            answer = came_back(run, wanted.tool_run, child)
         else:
             answer = _answer(run, wanted, arrivals)
 
@@ -69,9 +70,9 @@ def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
     if type(wanted) is Call:
         if wanted.tool_run.tool.agent is None:
             return _called_in_time(run, wanted.tool_run)
-        child = run.nested(wanted.tool_run)
+        child = inside(run, wanted.tool_run)
         perform(child, wanted.tool_run.arguments["input"])
-        return run.nested_done(wanted.tool_run, child)
+        return came_back(run, wanted.tool_run, child)
     if type(wanted) is Start:
         return _start(run, wanted.tool_run, arrivals)
     try:
@@ -181,7 +182,7 @@ def _attempted(tool_run: ToolRun) -> Any:
 
 
 def _nested_apart(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> ToolReturned:
-    child = run.nested(tool_run, apart=True)
+    child = inside(run, tool_run, apart=True)
     for observation in watch(child, tool_run.arguments["input"]):
         arrivals.put(observation)
-    return run.nested_done(tool_run, child)
+    return came_back(run, tool_run, child)
