@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
@@ -116,7 +116,13 @@ def as_handoff(given: Any, **options: Any) -> Handoff:
         if options:
             raise DefinitionError(f"the handoff to {given.target_name!r} is complete already; give its options to Handoff(...) itself")
         return given
+    unknown = options.keys() - _OPTIONS
+    if unknown:
+        raise DefinitionError(f"a handoff has no option {', '.join(map(repr, sorted(unknown)))}; it has {', '.join(sorted(_OPTIONS))}")
     return Handoff(given, **options)
+
+
+_OPTIONS = {option.name for option in fields(Handoff) if option.init} - {"target"}
 
 
 def handoff(target: str | Agent | AgentGroup, /, tool_name: str | None = None, **payload: Any) -> ToolCall:

@@ -27,8 +27,7 @@ class Topology:
 
     def __init__(self, name: str = "agents", *, home: str | None = None, human: str | None = None) -> None:
         self.name = checked_agent_name(name, "a graph")
-        self.home = home
-        self.human = human
+        self._home, self._human = home, human
         self._agents: dict[str, Agent] = {}
         self._groups: dict[str, Group] = {}
         self._group_of: dict[str, str] = {}  # the innermost group of an agent
@@ -160,6 +159,26 @@ class Topology:
                     f"group {group.name!r} has the root {group.root!r}, which is not a member; it has {listed(group.members)}"
                 )
             self.path_of(group.name)
+
+    @property
+    def home(self) -> str | None:
+        """The agent that every conversation should be able to come back to."""
+        return self._home
+
+    @home.setter
+    def home(self, name: str | None) -> None:
+        self._read.clear()
+        self._home = name
+
+    @property
+    def human(self) -> str | None:
+        """The agent or tool that reaches a person."""
+        return self._human
+
+    @human.setter
+    def human(self, name: str | None) -> None:
+        self._read.clear()
+        self._human = name
 
     # -- reading ---------------------------------------------------------------------------------------------------
 

@@ -199,6 +199,9 @@ CASES: dict[str, Case] = {
     "run handler that is no function": Case(lambda: RunConfig().with_run_context(int, wrong(5)), D, ("handler", "5", "function")),
     "a dict as a context": Case(lambda: runner("x").run("hi", context=wrong({"agent": "A"})), D, ("{'agent': 'A'}", "Context")),
     "a dict as a config": Case(lambda: runner("x").run("hi", config=wrong({"max_turns": 3})), D, ("{'max_turns': 3}", "RunConfig")),
+    "an option no handoff has": Case(
+        lambda: AgentGraph("g").add_handoff("A", "B", descripton="x"), D, ("'descripton'", "description", "requires")
+    ),
     "an async guard": Case(lambda: Handoff("B", when=wrong(_later)), D, ("'B'", "when", "_later", "plain")),
     "an async approver": Case(lambda: RunConfig(approve=wrong(_later)), D, ("approve", "_later", "plain")),
     "an async handler": Case(lambda: Agent("A", on_tool_output=(int, wrong(_later))), D, ("'A'", "handler", "_later", "plain")),

@@ -255,6 +255,15 @@ def test_a_compiled_machine_cannot_change() -> None:
         machine.entry = "B"
 
 
+def test_a_home_declared_later_is_seen() -> None:
+    graph = AgentGraph.of(Agent("A"))
+    assert graph.digraph.graph["home"] is None
+
+    graph.home = "A"
+
+    assert graph.digraph.graph["home"] == "A"
+
+
 def test_a_home_that_is_not_there_is_found() -> None:
     with pytest.raises(DefinitionError, match="home='Nope'"):
         AgentGraph.of(Agent("A"), home="Nope").compile()
