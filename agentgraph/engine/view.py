@@ -74,7 +74,7 @@ def _note(context: Context) -> Iterator[Message]:
 
 def _projected(machine: Machine, context: Context) -> Sequence[Message]:
     handed = context.handed
-    if handed is None:
+    if handed is None or handed.target != context.agent:
         return context.messages
     leaving = machine.offer(handed.source).handoffs if handed.source in machine.agents else {}
     edge = leaving.get(handed.tool) or next((e for e in leaving.values() if e.target == handed.target), None)
