@@ -6,6 +6,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from msgspec.structs import replace
+
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.frozen import EMPTY
 from agentgraph.definition.agent import Agent
@@ -55,7 +57,7 @@ class AgentRunner:
             raise DefinitionError(f"a runner was given the config {config!r:.60}; give a RunConfig(...)")
         self.machine = _compiled(graph)
         self.config = config
-        self._listeners = NOBODY
+        self._around = Surroundings(self.machine, config, self._model, NOBODY)  # of a run that has nothing of its own
         self._registering = threading.Lock()
         self._models: dict[str, Model] = {}
 
@@ -152,7 +154,10 @@ class AgentRunner:
             )
         if config is not None and not isinstance(config, RunConfig):
             raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
-        around = Surroundings(self.machine, config or self.config, self._model, self._listeners, streaming, streaming, approvals or EMPTY)
+        around = self._around
+        if config is not None or streaming or approvals:
+            config, approvals = config or around.config, approvals or EMPTY
+            around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals)
         return Run(around, context if context is not None else _FRESH)
 
     def _model(self, name: str) -> Model:
@@ -203,7 +208,7 @@ class AgentRunner:
 
     def _on(self, kind: type[Observation], callback: Callback) -> Self:
         with self._registering:
-            self._listeners = with_callback(self._listeners, kind, callback)
+            self._around = replace(self._around, listeners=with_callback(self._around.listeners, kind, callback))
         return self
 
     def __repr__(self) -> str:
