@@ -1,0 +1,130 @@
+"""semantics.md, "Runs, limits, continuity": the row about budgets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import pytest
+
+from agentgraph import (
+    Agent,
+    AgentRunner,
+    Budget,
+    Context,
+    LimitReached,
+    Reply,
+    RunConfig,
+    RunResult,
+    ScriptedModel,
+    Usage,
+    call,
+    handoff,
+    tool,
+)
+
+
+@tool
+def look() -> str:
+    """Look something up."""
+    return "seen"
+
+
+@tool
+def stuck() -> str:
+    """Never return in time."""
+    time.sleep(30)
+    return "late"
+
+
+@tool
+async def astuck() -> str:
+    """Never return in time, asynchronously."""
+    await asyncio.sleep(30)
+    return "late"
+
+
+AGENTS = (Agent("A", tools=[look, stuck, astuck], handoffs=["B"]), Agent("B", handoffs=["A"]))
+USED = Usage(1, 30, 20, 0.02)
+
+CASES: dict[str, tuple[Budget, list[Any], int]] = {
+    "tokens": (Budget(tokens=80), [Reply(None, [call("look")], USED)] * 5, 2),
+    "cost": (Budget(cost=0.05), [Reply(None, [call("look")], USED)] * 5, 3),
+    "tool_calls": (Budget(tool_calls=2), [[call("look")] * 3, "never"], 1),
+    "handoffs": (Budget(handoffs=2), [handoff("B"), handoff("A"), handoff("B"), "never"], 3),
+    "visits": (Budget(visits=1), [handoff("B"), handoff("A"), handoff("B"), "never"], 3),
+}
+
+
+def held(script: list[object], budget: Budget, context: Context | None = None) -> list[tuple[RunResult, ScriptedModel]]:
+    """The same turn in a thread, in asyncio, and streamed."""
+
+    async def streamed(runner: AgentRunner) -> RunResult:
+        return [event async for event in runner.astream("go", context=context)][-1].result  # type: ignore[attr-defined, no-any-return]
+
+    models = [ScriptedModel(script) for _ in range(3)]
+    runners = [AgentRunner.with_agents(*AGENTS, config=RunConfig(model=model, budget=budget)) for model in models]
+    results = [
+        runners[0].run("go", context=context),
+        asyncio.run(runners[1].arun("go", context=context)),
+        asyncio.run(streamed(runners[2])),
+    ]
+    return list(zip(results, models, strict=True))
+
+
+@pytest.mark.parametrize("limit", CASES)
+def test_a_budget_ends_the_run_like_max_turns(limit: str) -> None:
+    """ "Budgets (tokens, cost, seconds, tool calls, handoffs, visits to one cycle) belong to one run, start with it, and end like `max_turns`"."""
+    budget, script, asked = CASES[limit]
+    for result, model in held(list(script), budget):
+        assert result.stop_reason == "budget"
+        assert result.output is None
+        assert isinstance(result.error, LimitReached)
+        assert (result.error.limit, result.error.allowed) == (limit, getattr(budget, limit))
+        assert len(model.requests) == asked
+        calls = [c.id for message in result.messages for c in message.tool_calls]
+        assert [m.tool_call_id for m in result.messages if m.role == "tool"] == calls
+
+
+@pytest.mark.parametrize("limit", CASES)
+def test_a_budget_starts_anew_with_the_next_run(limit: str) -> None:
+    """ "belong to one run, start with it": the context goes on, and what was used before does not count."""
+    budget, script, _ = CASES[limit]
+    spent = held(list(script), budget)[0][0].context
+
+    for result, _ in held(["fine"], budget, spent):
+        assert result.output == "fine"
+
+
+@pytest.mark.parametrize("name", ["stuck", "astuck"])
+@pytest.mark.parametrize("beside", [[], [call("look")]], ids=["alone", "beside another"])
+def test_seconds_are_up_while_a_tool_runs(name: str, beside: list[object]) -> None:
+    """ "seconds": stopped in the middle of a wait, with everything answered; what came back in time is kept."""
+    began = time.monotonic()
+    for result, _ in held([[call(name), *beside]], Budget(seconds=0.3)):
+        assert (result.stop_reason, result.error.limit) == ("budget", "seconds")  # type: ignore[union-attr]
+        answers = [m.text for m in result.messages if m.role == "tool"]
+        assert answers == ["error: interrupted, outcome unknown", "seen"][: 1 + len(beside)]
+    assert time.monotonic() - began < 20
+
+
+def test_seconds_are_up_while_a_model_thinks() -> None:
+    """ "seconds": the user's message is not lost."""
+    for result, _ in held([lambda _: asyncio.sleep(30)], Budget(seconds=0.2)):
+        assert (result.stop_reason, [m.text for m in result.messages]) == ("budget", ["go"])
+
+
+def test_resuming_does_not_reset_what_was_used() -> None:
+    """ "belong to one run": a run that was cut off goes on with what is left."""
+    runner = AgentRunner.with_agents(*AGENTS)
+    config = RunConfig(model=ScriptedModel([call("look"), [call("look")] * 3]), budget=Budget(tool_calls=2))
+    with runner.stream("go", config=config) as stream:
+        for event in stream:
+            if type(event).__name__ == "LLMCallComplete" and len(event.context.messages) > 3:  # type: ignore[attr-defined]
+                break
+
+    result = runner.resume(Context.from_json(stream.context.to_json()), config=RunConfig(model=ScriptedModel([])))
+
+    assert result.stop_reason == "budget"
+    assert [m.text for m in result.messages if m.role == "tool"][:2] == ["seen", "seen"]
