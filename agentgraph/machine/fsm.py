@@ -9,6 +9,8 @@ A run moves an unregistered cursor through the shared machine: one machine serve
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
@@ -102,7 +104,7 @@ class HandoffMachine:
         self._machine = machine
 
     def fire(self, agent: str, tool: str, context: Context) -> Verdict:
-        """Let `transitions` decide. 10 us and more.
+        """Let `transitions` decide: 7 us and more.
 
         Raises:
             IllegalHandoff: when no such transition leaves `agent`.
@@ -118,7 +120,7 @@ class HandoffMachine:
         return Permitted(cursor.state.removeprefix("agent ")) if moved else Refused("; ".join(refusals) or "its condition does not hold")
 
     def verdict(self, agent: str, tool: str, context: Context) -> Verdict:
-        """What `fire` says, read off the transition itself where it has no guard: a fiftieth of the time.
+        """What `fire` says, read off the transition itself where it has no guard: a twentieth of the time.
 
         Raises:
             IllegalHandoff: when no such transition leaves `agent`.
@@ -152,8 +154,16 @@ def _guards(edge: Edge) -> list[_Guard]:
     if handoff.requires:
         guards.append(_Guard(lambda context: handoff.requires <= context.facts, lambda context: missing(handoff.requires, context.facts)))
     if handoff.when is not None:
-        guards.append(_Guard(lambda context: bool(handoff.when(context)), lambda _: "its condition does not hold"))  # type: ignore[misc]
+        guards.append(_Guard(partial(_holds, handoff.when), lambda _: "its condition does not hold"))
     return guards
+
+
+def _holds(when: Callable[[Context], object], context: Context) -> bool:
+    """Whether the user's predicate holds. An awaitable is true as an object, but it is not yet an answer."""
+    answer = when(context)
+    if isinstance(answer, Awaitable):
+        raise TypeError(f"it gave the awaitable {type(answer).__name__}, not an answer")
+    return bool(answer)
 
 
 def missing(required: frozenset[str], facts: frozenset[str]) -> str:

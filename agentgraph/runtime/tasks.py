@@ -17,7 +17,8 @@ from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
-from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread
+from agentgraph.runtime.outcome import Outcome, in_thread
+from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
     from agentgraph.engine.events import Event, ToolReturned

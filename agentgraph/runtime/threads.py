@@ -16,7 +16,8 @@ from agentgraph.runtime.drive import Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
-from agentgraph.runtime.tool_run import Outcome, ToolRun, in_thread, within
+from agentgraph.runtime.outcome import Outcome, in_thread, within
+from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Iterable
 from itertools import pairwise, permutations
 from typing import Any
 
 from hypothesis import given, strategies as st
 
-from agentgraph import AgentGraph, AgentRunner, Budget, Context, Phase, RunConfig, RunResult, replay
+from agentgraph import AgentGraph, AgentRunner, Budget, Context, Machine, Phase, RunConfig, RunResult, replay
 from agentgraph.engine import Finish, ModelReplied, ToolReturned, due, step
 from agentgraph.engine.turn import LEADS_TO
 from tests.e2e.provider_rules import violations
@@ -121,22 +122,18 @@ def test_tool_results_commute(graph: AgentGraph, script: list[Move], config: Run
         events = [
             data.draw(st.builds(ToolReturned, st.just(call.id), st.integers(), st.sampled_from([None, "failed"]))) for call in pending
         ]
-        ends: list[tuple[Any, set[str]]] = []
-        for order in permutations(events):
-            now, effects = context, set[str]()
-            for event in order:
-                now, new = step(machine, now, event)
-                effects |= {repr(effect) for effect in new}
-                if due(now) == () or now.phase is not Phase.ACTING or now.agent != context.agent:
-                    break
-            else:
-                ends.append((now, effects))
-                continue
-            ends.append(
-                (now.messages[: len(context.messages) + 1], effects if now.progress is None else set())
-            )  # a handoff or the end cut the rest off
+        ends = [arrived(machine, context, order) for order in permutations(events)]
 
-        assert all(end[0] == ends[0][0] for end in ends)
+        assert all(end == ends[0] for end in ends)
+
+
+def arrived(machine: Machine, context: Context, events: Iterable[ToolReturned]) -> Context:
+    """Where `context` comes to when results arrive in this order; what is no longer awaited, since the run ended, is dropped."""
+    for event in events:
+        if context.phase is not Phase.ACTING:
+            break
+        context, _ = step(machine, context, event)
+    return context
 
 
 @given(graphs(), conversations(), configs())
@@ -210,6 +207,6 @@ def test_the_next_message_is_always_accepted(graph: AgentGraph, script: list[Mov
     for context in spoken(graph, script, config).trace.contexts:
         after = spoken(graph, [], config.replace(max_turns=10, budget=None), "and now?", context)
 
-        assert after.error is None or "may_finish" in str(after.error) or "not a" in str(after.error), after.error
+        assert after.error is None or "may_finish" in str(after.error), after.error
         assert after.messages[: len(context.messages)] == tuple(context.messages)
         assert after.context.progress is None

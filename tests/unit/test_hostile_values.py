@@ -6,8 +6,10 @@ import asyncio
 import copy
 import pickle
 import sys
+import threading
 from enum import StrEnum
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -21,12 +23,14 @@ from agentgraph import (
     Context,
     ContextError,
     DefinitionError,
+    Handoff,
     Message,
     Reply,
     RunConfig,
     ScriptedModel,
     ToolCall,
     call,
+    handoff,
     tool,
 )
 from tests.e2e.provider_rules import violations
@@ -238,14 +242,52 @@ def test_a_wrong_file_is_named_with_the_place(tmp_path: Path, text: str, words: 
 
 
 def test_no_reference_is_fetched() -> None:
-    @tool(parameters={"type": "object", "properties": {"x": {"$ref": "http://127.0.0.1:9/never"}}})
-    def fetching(**_: Any) -> str:
-        """Have a schema that leads out."""
-        return "never"
+    """A schema may come from a file that somebody else wrote: it must not make this process call anywhere."""
+    asked: list[str] = []
 
-    result = AgentRunner(Agent("A", tools=[fetching]), RunConfig(model=ScriptedModel([call("fetching", x=1), "sorry"]))).run("go")
+    class Schemas(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"{}")
 
-    assert "Unresolvable" in result.messages[2].text or "cannot be used" in result.messages[2].text
+        def log_message(self, *_: Any) -> None:
+            return
+
+    with HTTPServer(("127.0.0.1", 0), Schemas) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        schema = {"type": "object", "properties": {"x": {"$ref": f"http://127.0.0.1:{server.server_port}/schema"}}}
+
+        @tool(parameters=schema)
+        def fetching(**_: Any) -> str:
+            """Have a schema that leads out."""
+            return "never"
+
+        result = AgentRunner(Agent("A", tools=[fetching]), RunConfig(model=ScriptedModel([call("fetching", x=1), "sorry"]))).run("go")
+        server.shutdown()
+
+    assert asked == []
+    assert "the schema cannot be used" in result.messages[2].text
+
+
+def test_a_guard_that_gives_an_awaitable_permits_nothing() -> None:
+    async def later(context: Context) -> bool:
+        return True
+
+    waiting: list[Any] = []
+
+    def guard(context: Context) -> Any:
+        waiting.append(later(context))
+        return waiting[-1]
+
+    model = ScriptedModel([handoff("B"), "still here"])
+    result = AgentRunner.with_agents(Agent("A", handoffs=[Handoff("B", when=guard)]), Agent("B"), config=RunConfig(model=model)).run("go")
+    for each in waiting:
+        each.close()
+
+    assert result.path == ("A",)
+    assert "awaitable" in result.messages[2].text
 
 
 def test_a_compiled_machine_cannot_change() -> None:
