@@ -81,6 +81,8 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     """Whether a run-scoped handler sees every output."""
     tool_output: int = 100_000
     """Characters of one tool's output that are kept for the model; the trace has all of it."""
+    arguments: int = 1_000_000
+    """Characters that the arguments of one call may have."""
     budget: Budget | None = None
 
 
@@ -91,6 +93,8 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     model_calls: int = 0
     tool_calls: int = 0
     handoffs: int = 0
+    seconds: float = 0.0
+    """Of the time that the budget limits; counted where it does."""
     usage: Usage = NO_USAGE
     visits: FrozenDict = EMPTY
     """How often each agent took over; counted where the budget limits it."""

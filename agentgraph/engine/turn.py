@@ -51,6 +51,9 @@ def step(machine: Machine, context: Context, event: Event) -> Step:
     follow = TURN.get((context.phase, type(event)))
     if follow is None:
         raise IllegalEvent(event, awaited(context))
+    if event.elapsed and context.progress is not None:
+        progress = context.progress
+        context = replace(context, progress=replace(progress, seconds=progress.seconds + event.elapsed))
     return follow(machine, context, event)
 
 

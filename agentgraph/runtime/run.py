@@ -9,10 +9,11 @@ from collections import deque
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agentgraph.conversation.context import Context, Settings
 from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.message import Message
 from agentgraph.conversation.reply import Reply
 from agentgraph.definition.model import Model, ModelRequest
 from agentgraph.definition.shape import Mismatch
@@ -23,7 +24,7 @@ from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied,
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
-from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, ModelError
+from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
@@ -78,6 +79,7 @@ class Run:
         "_seconds",
         "_start",
         "_started_at",
+        "_told_at",
         "around",
         "children",
         "context",
@@ -98,6 +100,7 @@ class Run:
         self._started_at: dict[str, float] = {}
         self._seconds: float | None = None
         self._deadline: float | None = None
+        self._told_at = 0.0
         self.watched = around.collecting or bool(around.listeners)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -116,8 +119,11 @@ class Run:
                 raise DefinitionError(
                     f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run"
                 )
-            self._start_clock(around.config.settings)
+            self._start_clock(around.config.settings, 0.0)
             event = UserSaid(said if isinstance(said, str) else freeze(list(said), "input"), around.config.settings)
+            if len(Message("user", event.content).text) > around.config.input_limit:
+                self._finish = Finish("budget", error=LimitReached("input_limit", around.config.input_limit, self.context))
+                return ()
             if self.watched and not around.within:
                 self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
@@ -134,7 +140,7 @@ class Run:
         self._refuse_stranger()
         self._refuse_misfits()
         if self.context.progress is not None:
-            self._start_clock(self.context.progress.settings)
+            self._start_clock(self.context.progress.settings, self.context.progress.seconds)
         self._path.append(self.context.agent or "")
         if self.watched:
             self.tell(
@@ -164,6 +170,9 @@ class Run:
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """Step by `event`; what is newly asked of the outside."""
         before = self.context
+        if self._deadline is not None and type(event) is not UserSaid:
+            now = monotonic()
+            event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
         after, effects = step(self.around.machine, before, event)
         self.context = after
         self._pairs.append((event, after))
@@ -186,10 +195,10 @@ class Run:
         """The event that ends a run whose time is up."""
         return TimeUp(self._seconds or 0.0)
 
-    def _start_clock(self, settings: Settings) -> None:
+    def _start_clock(self, settings: Settings, used: float) -> None:
         if settings.budget is not None and settings.budget.seconds is not None:
-            self._seconds = settings.budget.seconds
-            self._deadline = monotonic() + self._seconds
+            self._seconds, self._told_at = settings.budget.seconds, monotonic()
+            self._deadline = self._told_at + self._seconds - used
 
     # -- effects, as far as they need no waiting ---------------------------------------------------------------------
 
