@@ -17,32 +17,32 @@ else:
     Content = Any
 
 
-class Event(Struct, frozen=True, tag=True, kw_only=True):
+class Event(Struct, frozen=True, tag=True, kw_only=True, gc=False):
     """Something that happened. `elapsed` is the seconds since the one before, told where the run has a budget of seconds."""
 
     elapsed: float = 0.0
 
 
-class UserSaid(Event, frozen=True, tag=True):
+class UserSaid(Event, frozen=True, tag=True, gc=False):
     """The user spoke: a new turn, and a new run with these settings."""
 
     content: Content
     settings: Settings = Settings()
 
 
-class ModelReplied(Event, frozen=True, tag=True):
+class ModelReplied(Event, frozen=True, tag=True, gc=False):
     """The model that was asked has answered."""
 
     reply: Reply
 
 
-class ModelFailed(Event, frozen=True, tag=True):
+class ModelFailed(Event, frozen=True, tag=True, gc=False):
     """The model that was asked will not answer: all attempts failed."""
 
     error: str
 
 
-class ToolReturned(Event, frozen=True, tag=True):
+class ToolReturned(Event, frozen=True, tag=True, gc=False):
     """A tool call came back, with a value or an error, and what it changed."""
 
     call_id: str
@@ -54,7 +54,7 @@ class ToolReturned(Event, frozen=True, tag=True):
     usage: Usage = NO_USAGE
 
 
-class OutputHandled(Event, frozen=True, tag=True):
+class OutputHandled(Event, frozen=True, tag=True, gc=False):
     """The handlers have looked at an output and decided."""
 
     call_id: str
@@ -62,7 +62,7 @@ class OutputHandled(Event, frozen=True, tag=True):
     value: Json = None
 
 
-class Approved(Event, frozen=True, tag=True):
+class Approved(Event, frozen=True, tag=True, gc=False):
     """A person has allowed a call, or not."""
 
     call_id: str
@@ -70,7 +70,7 @@ class Approved(Event, frozen=True, tag=True):
     reason: str = ""
 
 
-class TimeUp(Event, frozen=True, tag=True):
+class TimeUp(Event, frozen=True, tag=True, gc=False):
     """The seconds that the run may take are over."""
 
     seconds: float
