@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T", bound="Topology")
 _YAML = (".yaml", ".yml")
 _LARGEST = 64 * 1024 * 1024
+_MOST = 10_000_000  # values: a thousand agents with everything have some fifty thousand
 
 
 def save(topology: Topology, path: str | Path) -> None:
@@ -53,7 +54,10 @@ def load(topology_type: type[T], path: str | Path) -> T:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as wrong:
         raise DefinitionError(f"{file} cannot be read: {wrong}") from wrong
-    return from_data(topology_type, _parsed(text, file), str(file))
+    try:
+        return from_data(topology_type, _parsed(text, file), str(file))
+    except RecursionError:
+        raise DefinitionError(f"{file} is nested too deeply; a topology is names and edges only") from None
 
 
 def _parsed(text: str, file: Path) -> Any:
@@ -61,14 +65,29 @@ def _parsed(text: str, file: Path) -> Any:
         import yaml
 
         try:
-            return yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError) as wrong:
+            data = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError, ValueError) as wrong:
             raise DefinitionError(f"{file} is not YAML: {' '.join(str(wrong).split())}") from wrong
+        if "*" in text and _counted(data, _MOST) < 0:
+            raise DefinitionError(f"{file} means more than {_MOST:,} values when its aliases are written out; write fewer")
+        return data
     _check_suffix(file)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as wrong:
         raise DefinitionError(f"{file} is not JSON: {wrong}") from wrong
+
+
+def _counted(data: Any, left: int) -> int:
+    """`left` less the values in `data`, each as often as an alias stands for it; negative when they are more."""
+    if isinstance(data, dict):
+        data = list(data.values())
+    if isinstance(data, list):
+        for item in data:
+            left = _counted(item, left - 1)
+            if left < 0:
+                break
+    return left
 
 
 def _check_suffix(file: Path) -> None:
