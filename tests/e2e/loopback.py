@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, NamedTuple
+
+
+class Asked(NamedTuple):
+    """One request, and when it came."""
+
+    path: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+    at: float
+
+    @classmethod
+    def read(cls, handler: BaseHTTPRequestHandler) -> Asked:
+        """What `handler` was sent; the names of headers in lower case."""
+        headers = {key.lower(): value for key, value in handler.headers.items()}
+        return cls(handler.path, headers, json.loads(handler.rfile.read(int(headers["content-length"]))), time.monotonic())
+
+    @property
+    def streaming(self) -> bool:
+        """Whether a stream was asked for."""
+        return bool(self.body.get("stream")) or ":streamGenerateContent" in self.path
 
 
 @contextmanager

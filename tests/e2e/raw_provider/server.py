@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import struct
 import threading
@@ -14,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any, Literal, NamedTuple
 
 from agentgraph import LiteLLMModel
-from tests.e2e.loopback import serving
+from tests.e2e.loopback import Asked, serving
 from tests.e2e.raw_provider.protocol import PROTOCOLS, Protocol
 
 End = Literal["close", "reset", "hang", "drip"]
@@ -36,20 +35,6 @@ class Answer(NamedTuple):
 
 Reply = Callable[[bool], Answer]
 """An answer that depends on whether a stream was asked for."""
-
-
-class Asked(NamedTuple):
-    """One request, and when it came."""
-
-    path: str
-    headers: Mapping[str, str]
-    body: dict[str, Any]
-    at: float
-
-    @property
-    def streaming(self) -> bool:
-        """Whether a stream was asked for."""
-        return bool(self.body.get("stream")) or ":streamGenerateContent" in self.path
 
 
 @dataclass
@@ -83,8 +68,7 @@ class RawProvider:
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         """Note what was asked; send the bytes."""
-        body = json.loads(handler.rfile.read(int(handler.headers["content-length"])))
-        asked = Asked(handler.path, dict(handler.headers), body, time.monotonic())
+        asked = Asked.read(handler)
         self.asked.append(asked)
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1](asked.streaming)
         self.stopped.wait(answer.late)
