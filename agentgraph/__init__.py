@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.context import Context as Context, Phase as Phase
     from agentgraph.conversation.message import Message as Message, ToolCall as ToolCall
     from agentgraph.conversation.reply import Reply as Reply, call as call
+    from agentgraph.conversation.secret import Secret as Secret
     from agentgraph.conversation.usage import Usage as Usage
     from agentgraph.definition.agent import Agent as Agent
     from agentgraph.definition.decision import Final as Final, Forward as Forward, Rewrite as Rewrite, ToolOutput as ToolOutput
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         IllegalHandoff as IllegalHandoff,
         LimitReached as LimitReached,
         ModelError as ModelError,
+        ProviderError as ProviderError,
     )
     from agentgraph.machine.machine import Machine as Machine
     from agentgraph.runtime.agent_runner import AgentRunner as AgentRunner, Runner as Runner
@@ -65,6 +67,7 @@ _HOME = {
     "conversation.context": ("Context", "Phase"),
     "conversation.message": ("Message", "ToolCall"),
     "conversation.reply": ("Reply", "call"),
+    "conversation.secret": ("Secret",),
     "conversation.usage": ("Usage",),
     "definition.agent": ("Agent",),
     "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput"),
@@ -84,6 +87,7 @@ _HOME = {
         "IllegalHandoff",
         "LimitReached",
         "ModelError",
+        "ProviderError",
     ),
     "machine.machine": ("Machine",),
     "runtime.agent_runner": ("AgentRunner", "Runner"),

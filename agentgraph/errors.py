@@ -94,6 +94,34 @@ class ModelError(AgentGraphError):
         super().__init__(message)
 
 
+FailureReason = Literal["rate_limited", "unavailable", "timeout", "rejected", "cut_short", "truncated", "withheld", "unreadable"]
+"""Why a provider gave no answer. rejected: it will not take this request. cut_short: the stream ended before the answer did. truncated: the
+answer stopped at its output limit. withheld: by a content filter. unreadable: what came is no response."""
+
+_TRANSIENT: frozenset[FailureReason] = frozenset({"rate_limited", "unavailable", "cut_short", "unreadable"})
+
+
+class ProviderError(ModelError):
+    """One call of a provider failed. The `__cause__` of a run's `ModelError`; its own is what the client library raised.
+
+    `status` is of HTTP, as far as there was one; `retry_after` the seconds that the provider asked to wait.
+    """
+
+    def __init__(
+        self, message: str, reason: FailureReason = "unavailable", status: int | None = None, retry_after: float | None = None
+    ) -> None:
+        self.reason, self.status, self.retry_after = reason, status, retry_after
+        super().__init__(message)
+
+    @property
+    def is_transient(self) -> bool:
+        """Whether the same question may well be answered when it is asked again."""
+        return self.reason in _TRANSIENT
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.reason, self.status, self.retry_after)
+
+
 class ContextError(AgentGraphError):
     """A context that cannot be read, cannot be written, or belongs to another topology. `given` is kept as it came."""
 

@@ -29,8 +29,8 @@ class Wire:
 
     @property
     def config(self) -> RunConfig:
-        """Every agent asks the mock provider, and says whose test it is."""
-        model = LiteLLMModel("openai/gpt-4o", api_base=self.provider.api_base, api_key="sk-test")
+        """Every agent asks the mock provider, once for each call, and says whose test it is."""
+        model = LiteLLMModel("openai/gpt-4o", api_base=self.provider.api_base, api_key="sk-test", retries=0)
         return RunConfig(model=model, headers={"X-Test-Id": self.test_id})
 
     @property

@@ -2,51 +2,94 @@
 
 What was found by trying, and is guarded against here: litellm is slow to import and reads files and the network when it
 is, so it is imported on first use, prepared; its synchronous streams deadlock when abandoned, and its clients belong to
-a loop, so every call runs on one background loop; it retries in several places, so it is told not to; it takes a stream
-that was cut short for an answer, so the finish signal is looked for.
+a loop, so every call runs on one background loop; it retries in several places, so it is told not to, and
+`persistence.py` does; it takes a stream that was cut short for an answer, so the finish signal is looked for.
+
+One signal cannot be had: litellm reports "stop" at the end of any stream of Gemini's, also of one whose connection was
+closed in the middle. So a request with tools is never streamed there: half an answer could drive a tool. A request without
+tools is, and of that a clean end in the middle of the text passes for the end.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.secret import Secret
 from agentgraph.conversation.usage import Usage
-from agentgraph.errors import DefinitionError, ModelError
+from agentgraph.errors import DefinitionError, ModelError, ProviderError
 from agentgraph.runtime.loop import LOOP
+from agentgraph.runtime.models.failure import failure, texts_of
 
 if TYPE_CHECKING:
     from agentgraph.definition.model import ModelRequest
 
 _INSTALL = 'pip install "agentgraph-fsm[litellm]"'
+_WITHOUT_SIGNAL = ("gemini", "vertex_ai", "vertex_ai_beta")
 
 
 class LiteLLMModel:
     """A model of any provider that litellm knows.
 
-    `timeout` is the total seconds of one call, streamed or not. Further keyword arguments, such as `api_base` and
-    `api_key`, go with every call; the request's own params win.
+    `timeout` is the total seconds of one call: over all attempts, the pauses between them and the fallbacks, streamed or
+    not. `retries` is how often one provider is asked again after a failure that may pass (too many requests, a server error,
+    a lost connection, a stream that was cut short): after half a second, then twice as long each time, and never sooner
+    than its Retry-After says. A stream is not begun again once text of it was shown. `fallbacks`, names or models, are
+    asked in turn when one has failed for good; each may use its share of the time that is left.
+
+    An answer that stopped at the output limit is an error, unless `accept_truncated` and it is text alone. Further keyword
+    arguments, such as `api_base` and `api_key`, go with every call of this model, not of its fallbacks; the request's own
+    params win.
+
+    Raises:
+        DefinitionError: for an option that cannot mean anything.
     """
 
-    def __init__(self, name: str, *, timeout: float = 120.0, **params: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        timeout: float = 120.0,
+        retries: int = 2,
+        fallbacks: Iterable[str | LiteLLMModel] = (),
+        accept_truncated: bool = False,
+        **params: Any,
+    ) -> None:
         if not name.strip():
             raise DefinitionError(f"a litellm model is called {name!r}; give a name such as 'openai/gpt-5-mini'")
         if not timeout > 0:
             raise DefinitionError(f"LiteLLMModel({name!r}) has timeout={timeout!r}; give seconds above 0")
+        if type(retries) is not int or retries < 0:
+            raise DefinitionError(f"LiteLLMModel({name!r}) has retries={retries!r}; give 0 or more")
         self.name = name
         self.timeout = timeout
+        self.retries = retries
+        self.accept_truncated = accept_truncated
+        self.fallbacks = tuple(self._fallback(given) for given in ([fallbacks] if isinstance(fallbacks, str) else fallbacks))
         self._params: Mapping[str, Any] = params
+
+    def _fallback(self, given: Any) -> LiteLLMModel:
+        if isinstance(given, str):
+            return LiteLLMModel(given, timeout=self.timeout, retries=self.retries, accept_truncated=self.accept_truncated)
+        if isinstance(given, LiteLLMModel):
+            return given
+        raise DefinitionError(f"LiteLLMModel({self.name!r}) has the fallback {given!r:.60}; give a litellm model name, or a LiteLLMModel")
+
+    @property
+    def _line(self) -> tuple[LiteLLMModel, ...]:
+        """Who is asked, in order."""
+        return (self, *(model for fallback in self.fallbacks for model in fallback._line))  # noqa: SLF001 - its own class
 
     async def reply(self, request: ModelRequest) -> Reply:
         """Ask the provider.
 
         Raises:
-            ModelError: when litellm is not installed, or the answer was cut short.
-            Exception: whatever litellm raises for a failed call.
+            ModelError: when litellm is not installed.
+            ProviderError: when neither this model nor a fallback answers.
         """
         await _prepared()
         return await LOOP.await_(self._reply(request))
@@ -62,42 +105,89 @@ class LiteLLMModel:
             await items.aclose()
 
     async def _reply(self, request: ModelRequest) -> Reply:
-        return self._read(await self._before(self._deadline(), _litellm().acompletion(**self._question(request))))
+        from agentgraph.runtime.models.persistence import answered
+
+        async def ask(model: LiteLLMModel, until: float) -> Reply:
+            return await model._asked(request, until)
+
+        return await answered(self._line, ask, self._deadline())
 
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[str | Reply, None]:
-        chunks: list[Any] = []
+        from agentgraph.runtime.models.persistence import answered
+
+        async def begin(model: LiteLLMModel, until: float) -> _Writing | Reply:
+            return await model._begun(request, until)
+
         deadline = self._deadline()
-        question = {**self._question(request), "stream": True, "stream_options": {"include_usage": True}}
-        pieces = await self._before(deadline, _litellm().acompletion(**question))
+        begun = await answered(self._line, begin, deadline)
+        if isinstance(begun, Reply):
+            if begun.text:
+                yield begun.text
+            yield begun
+            return
         try:
-            while (chunk := await self._before(deadline, anext(pieces, None))) is not None:
-                chunks.append(chunk)
-                text = chunk.choices[0].delta.content if chunk.choices else None
-                if text:
-                    yield text
+            while (text := await begun.text(deadline)) is not None:
+                yield text
+            yield begun.reply()
         finally:
-            await pieces.aclose()
-        if getattr(pieces, "received_finish_reason", None) is None and not self.name.startswith(("gemini/", "vertex_ai/")):
-            raise ModelError(f"the stream of {self.name!r} was cut short: it ended without saying that it was finished")
-        yield self._read(_litellm().stream_chunk_builder(chunks))
+            await begun.close()
+
+    # -- one attempt -----------------------------------------------------------------------------------------------
+
+    async def _asked(self, request: ModelRequest, until: float) -> Reply:
+        return self._read(await self._answer(_litellm().acompletion(**self._question(request, until)), request, until))
+
+    async def _begun(self, request: ModelRequest, until: float) -> _Writing | Reply:
+        """The stream, when its first text has come; or the whole reply, where nothing was to be shown."""
+        if request.tools and self._has_no_signal:
+            return await self._asked(request, until)
+        question = {**self._question(request, until), "stream": True, "stream_options": {"include_usage": True}}
+        writing = _Writing(self, request, await self._answer(_litellm().acompletion(**question), request, until))
+        try:
+            if await writing.look_ahead(until):
+                return writing
+            reply = writing.reply()
+        except BaseException:
+            await writing.close()
+            raise
+        await writing.close()
+        return reply
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.timeout
 
-    async def _before(self, deadline: float, answer: Awaitable[Any]) -> Any:
-        """Await `answer` until `deadline`. Around each wait of a stream, not around the stream: every step of it is a task of its own."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await answer
-        except TimeoutError as late:
-            raise ModelError(f"{self.name!r} did not answer within {self.timeout:g} seconds") from late
+    async def _answer(self, answer: Awaitable[Any], request: ModelRequest, until: float, *, begun: bool = False) -> Any:
+        """Await `answer` until then. Around each wait of a stream, not around the stream: every step of it is a task of its own.
 
-    def _question(self, request: ModelRequest) -> dict[str, Any]:
+        Raises:
+            ProviderError: raised where no other is being handled, since an exception that holds a key must not hang on to it.
+        """
+        try:
+            async with asyncio.timeout_at(until):
+                return await answer
+        except TimeoutError:
+            failed = ProviderError(f"{self.name!r} did not answer in time; it had {self.timeout:g} seconds", "timeout")
+        except Exception as error:  # noqa: BLE001 - litellm raises many kinds, and not only its own
+            question = {**self._params, **request.params}
+            secrets = texts_of(question, request.headers, question.get("extra_headers", {}))
+            failed = failure(self.name, error, secrets, begun=begun)
+        raise failed
+
+    @property
+    def _has_no_signal(self) -> bool:
+        """Whether a stream of this model does not say that it has come to its end."""
+        try:
+            _, provider, *_ = _litellm().get_llm_provider(self.name)
+        except Exception:  # noqa: BLE001 - a provider that litellm cannot tell is not Gemini
+            return False
+        return provider in _WITHOUT_SIGNAL and "claude" not in self.name
+
+    def _question(self, request: ModelRequest, until: float) -> dict[str, Any]:
         question: dict[str, Any] = _plain({**self._params, **request.params})
         question |= {
             "model": self.name,
             "messages": [_wire(message) for message in request.messages],
-            "timeout": self.timeout,
+            "timeout": max(until - asyncio.get_running_loop().time(), 0.001),
             "num_retries": 0,
             "max_retries": 0,
             "drop_params": True,
@@ -106,23 +196,82 @@ class LiteLLMModel:
         if request.tools:
             question["tools"] = [_plain(tool) for tool in request.tools]
         if request.headers:
-            question["extra_headers"] = {**question.get("extra_headers", {}), **request.headers}
+            question["extra_headers"] = {**question.get("extra_headers", {}), **_plain(dict(request.headers))}
         if request.output is not None:
             schema = {"name": _schema_name(request.output.name), "schema": _plain(request.output.schema)}
             question["response_format"] = {"type": "json_schema", "json_schema": schema}
         return question
 
     def _read(self, response: Any) -> Reply:
+        """The reply that a response gives.
+
+        Raises:
+            ProviderError: when it has none, or one that is not whole.
+        """
         if response is None or not response.choices:
-            raise ModelError(f"{self.name!r} sent a response without choices")
+            raise ProviderError(f"{self.name!r} sent a response without choices", "unreadable")
         choice = response.choices[0]
         calls = tuple(
             ToolCall(call.id or "", call.function.name or "", call.function.arguments or "{}") for call in choice.message.tool_calls or ()
         )
-        return Reply(choice.message.content or None, calls, _usage(response), choice.finish_reason)
+        text = choice.message.content or None
+        if choice.finish_reason == "length" and not (self.accept_truncated and text and not calls):
+            message = f"the answer of {self.name!r} stopped at its output limit before it was whole; raise max_tokens, ask for less, or give accept_truncated=True"
+            raise ProviderError(message, "truncated")
+        if choice.finish_reason == "content_filter":
+            raise ProviderError(f"the answer of {self.name!r} was withheld by a content filter", "withheld")
+        return Reply(text, calls, _usage(response), choice.finish_reason)
 
     def __repr__(self) -> str:
         return f"LiteLLMModel({self.name!r})"
+
+
+class _Writing:
+    """One answer while it is written."""
+
+    def __init__(self, model: LiteLLMModel, request: ModelRequest, pieces: Any) -> None:
+        self._model, self._request, self._pieces = model, request, pieces
+        self._chunks: list[Any] = []
+        self._ahead: str | None = None
+
+    async def look_ahead(self, until: float) -> bool:
+        """Wait for the first text; whether there is any. The next `text` gives it."""
+        self._ahead = await self.text(until)
+        return self._ahead is not None
+
+    async def text(self, until: float) -> str | None:
+        """The next piece of text; None at the end."""
+        if self._ahead is not None:
+            text, self._ahead = self._ahead, None
+            return text
+        while (chunk := await self._next(until)) is not None:
+            self._chunks.append(chunk)
+            written = chunk.choices[0].delta.content if chunk.choices else None
+            if written:
+                return str(written)
+        return None
+
+    async def _next(self, until: float) -> Any:
+        return await self._model._answer(anext(self._pieces, None), self._request, until, begun=bool(self._chunks))  # noqa: SLF001 - its own file
+
+    def reply(self) -> Reply:
+        """The whole answer, when all of it has come.
+
+        Raises:
+            ProviderError: when it ended without saying that it was finished.
+        """
+        finished = getattr(self._pieces, "received_finish_reason", None)
+        if finished is None and self._model._has_no_signal:  # noqa: SLF001 - its own file
+            finished = getattr(self._pieces, "intermittent_finish_reason", None)
+        if finished is None:
+            raise ProviderError(
+                f"the stream of {self._model.name!r} was cut short: it ended without saying that it was finished", "cut_short"
+            )
+        return self._model._read(_litellm().stream_chunk_builder(self._chunks))  # noqa: SLF001 - its own file
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._pieces.aclose()
 
 
 def _wire(message: Message) -> dict[str, Any]:
@@ -132,7 +281,9 @@ def _wire(message: Message) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A deep, plain copy: litellm changes what it is given."""
+    """A deep, plain copy, secrets revealed: litellm changes what it is given."""
+    if isinstance(value, Secret):
+        return value.reveal()
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,102 @@
+"""What a failed call of a provider was: litellm's many exceptions, read into one `ProviderError`.
+
+litellm calls a lost connection a server error and an unreadable body a bad request; what really happened is found in the
+exceptions behind it. Providers repeat keys in their messages, so texts are redacted, and an exception that holds a key is
+not kept as the cause.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from agentgraph.conversation.secret import redacted
+from agentgraph.errors import FailureReason, ProviderError
+
+_CREDENTIAL = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
+_LEAST = 8  # characters of an environment variable that is taken for a credential
+_TOO_MANY, _SERVER_ERROR = 429, 500
+_ONLY_NOW = frozenset({408, 409, 425})
+
+
+def failure(name: str, error: BaseException, secrets: Iterable[str] = (), *, begun: bool = False) -> ProviderError:
+    """What `error`, raised by a call of the model `name`, means. `begun` says that some of the answer had come."""
+    if isinstance(error, ProviderError):
+        return error
+    hidden = [*secrets, *_credentials()]
+    behind = list(_behind(error))
+    status = next((found for one in behind if isinstance(found := getattr(one, "status_code", None), int)), None)
+    reason = _reason(behind, status, begun=begun)
+    text = " ".join(redacted(str(error), *hidden).split())
+    failed = ProviderError(f"{name!r} failed ({reason.replace('_', ' ')}): {text}", reason, status, _retry_after(behind))
+    leaks = any(shown != redacted(shown, *hidden) for shown in map(str, behind))
+    failed.__cause__ = None if leaks else error
+    return failed
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """`error` and those that it stands for, the nearest first."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop(0)
+        if isinstance(one, BaseException) and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            waiting += [getattr(one, "original_exception", None), one.__cause__, one.__context__]
+
+
+def _reason(behind: list[BaseException], status: int | None, *, begun: bool) -> FailureReason:
+    names = {kind.__name__ for one in behind for kind in type(one).__mro__}
+    if "Timeout" in names or "APITimeoutError" in names or isinstance(behind[0], TimeoutError):
+        return "timeout"
+    if status == _TOO_MANY:
+        return "rate_limited"
+    if any(isinstance(one, json.JSONDecodeError) for one in behind):
+        return "unreadable"
+    if begun:
+        return "cut_short"
+    if status is None or status >= _SERVER_ERROR or status in _ONLY_NOW:
+        return "unavailable"
+    return "rejected"
+
+
+def _retry_after(behind: list[BaseException]) -> float | None:
+    """Seconds that the provider asks to wait: a number, or a date."""
+    for one in behind:
+        for headers in (getattr(one, "litellm_response_headers", None), getattr(getattr(one, "response", None), "headers", None)):
+            given = headers.get("retry-after") if headers else None
+            if given is not None:
+                return _seconds(str(given))
+    return None
+
+
+def _seconds(given: str) -> float | None:
+    try:
+        return max(float(given), 0.0)
+    except ValueError:
+        pass
+    try:
+        return max((parsedate_to_datetime(given) - datetime.now(UTC)).total_seconds(), 0.0)
+    except (TypeError, ValueError):
+        return None
+
+
+def _credentials() -> list[str]:
+    return [value for name, value in os.environ.items() if len(value) >= _LEAST and name.upper().endswith(_CREDENTIAL)]
+
+
+def texts_of(*settings: Any) -> list[str]:
+    """The values of headers, and of params that are called like a credential: what must not show up in a message."""
+    return [
+        str(value)
+        for given in settings
+        for key, value in given.items()
+        if isinstance(value, str)
+        and (len(value) >= _LEAST)
+        and key.upper().replace("-", "_").endswith((*_CREDENTIAL, "AUTHORIZATION", "COOKIE"))
+    ]
