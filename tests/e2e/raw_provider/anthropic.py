@@ -11,6 +11,7 @@ MODEL = "anthropic/claude-sonnet-4-5"
 BASE = ""
 
 _ENDED = {"stop": "end_turn", "tool_calls": "tool_use", "length": "max_tokens", "content_filter": "refusal"}
+_KINDS = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error", 529: "overloaded_error"}
 _MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "model": "claude-sonnet-4-5", "stop_sequence": None}
 
 
@@ -43,12 +44,12 @@ def streamed(saying: Saying) -> Streamed:
 
 def failure(status: int) -> bytes:
     """The body of an error."""
-    return json.dumps(_error(f"the provider says {status}")).encode()
+    return json.dumps(_error(_KINDS.get(status, "api_error"), f"the provider says {status}")).encode()
 
 
 def failure_event() -> bytes:
     """An error in the middle of a stream."""
-    return event(_error("Overloaded"), "error")
+    return event(_error("overloaded_error", "Overloaded"), "error")
 
 
 def _event(kind: str, **said: Any) -> bytes:
@@ -64,5 +65,5 @@ def _pieces(index: int, block: dict[str, Any], kind: str, key: str, text: str) -
     return [_event("content_block_start", index=index, content_block=block), *deltas, _event("content_block_stop", index=index)]
 
 
-def _error(message: str) -> dict[str, Any]:
-    return {"type": "error", "error": {"type": "overloaded_error", "message": message}}
+def _error(kind: str, message: str) -> dict[str, Any]:
+    return {"type": "error", "error": {"type": kind, "message": message}}

@@ -1,4 +1,8 @@
-"""The server: it gives scripted answers, and fails in the ways that networks do."""
+"""The server: it gives scripted answers, and fails in the ways that networks do.
+
+Bodies are chunked, as providers' are. So an end in order is one that a proxy would give, which says at the level of HTTP
+that all has come; a connection that is lost does not.
+"""
 
 from __future__ import annotations
 
@@ -72,24 +76,33 @@ class RawProvider:
         self.asked.append(asked)
         answer = self.answers[min(len(self.asked), len(self.answers)) - 1](asked.streaming)
         self.stopped.wait(answer.late)
+        handler.protocol_version = "HTTP/1.1"
         handler.send_response(answer.status)
         streaming = asked.streaming and answer.status == 200
         for key, value in {
             "content-type": "text/event-stream" if streaming else "application/json",
             "connection": "close",
+            "transfer-encoding": "chunked",
             **answer.headers,
         }.items():
             handler.send_header(key, value)
         handler.end_headers()
         for piece in answer.pieces:
-            handler.wfile.write(piece)
+            _write(handler, piece)
             self.stopped.wait(answer.pause)
         while answer.end in ("hang", "drip") and not self.stopped.wait(0.02):
-            handler.wfile.write(answer.pieces[-1] if answer.end == "drip" else b": still here\n\n")
+            _write(handler, answer.pieces[-1] if answer.end == "drip" else b": still here\n\n")
+        if answer.end == "close":
+            handler.wfile.write(b"0\r\n\r\n")
         if answer.end == "reset":
             time.sleep(0.05)  # what was sent must have been read: a reset takes with it what was not
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.connection.close()
+
+
+def _write(handler: BaseHTTPRequestHandler, piece: bytes) -> None:
+    if piece:
+        handler.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece))
 
 
 @contextmanager
