@@ -64,6 +64,12 @@ def count(ctx: ToolContext) -> int:
 
 
 @tool
+def borrow(ctx: ToolContext[object]) -> str:
+    """Show the live object that the run was given."""
+    return f"{type(ctx.deps).__name__} of {ctx.tool}"
+
+
+@tool
 def broken(why: str = "no reason") -> str:
     """Always fail."""
     raise ValueError(why)
@@ -106,7 +112,7 @@ def dangerous() -> str:
     return "done it"
 
 
-TOOLS: tuple[Tool, ...] = (note, count, anote, broken, silent, verify, check_age, refund, finish, dangerous)
+TOOLS: tuple[Tool, ...] = (note, count, anote, borrow, broken, silent, verify, check_age, refund, finish, dangerous)
 
 names = st.one_of(
     st.sampled_from(

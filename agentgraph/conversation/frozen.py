@@ -5,9 +5,11 @@ They stay real `dict`s and `list`s, so they compare, print and serialise as JSON
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn
 
+from agentgraph.conversation.secret import Secret
 from agentgraph.errors import ContextError
 
 Json = Any
@@ -90,8 +92,20 @@ def freeze(value: Any, path: str = "data", depth: int = 0) -> Json:
     for plain, strip in _STRIP.items():  # an enum member or another subclass becomes the plain value it equals
         if isinstance(value, plain):
             return freeze(strip(value), path, depth)
+    if kind is Secret:
+        raise ContextError(f"{path} is a Secret, which is never stored; hand it to tools in deps, or send it in headers", None)
     message = f"{path} is a {kind.__name__}, which JSON cannot hold; use None, bool, int, float, str, list or dict"
     raise ContextError(message, value)
+
+
+def freeze_settings(given: Mapping[str, Any], option: str) -> FrozenDict:
+    """Headers or params, frozen: JSON values, and here a `Secret` may stand for one.
+
+    Raises:
+        ContextError: as `freeze`.
+    """
+    plain = freeze({key: None if isinstance(value, Secret) else value for key, value in given.items()}, option)
+    return FrozenDict({key: given[key] if isinstance(given[key], Secret) else value for key, value in plain.items()})
 
 
 def thaw(value: Json) -> Any:

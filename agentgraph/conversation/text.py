@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from agentgraph.conversation.frozen import FrozenDict, FrozenList, Json, freeze
+from agentgraph.conversation.secret import redacted_json
 from agentgraph.errors import ContextError
 
 NO_OUTPUT = "(no output)"
@@ -13,12 +14,16 @@ _written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with an o
 
 
 def as_json(value: Any) -> Json:
-    """What JSON can hold of `value`: as it is where it can be, dumped by pydantic where not, else its `str`.
+    """What JSON can hold of `value`: as it is where it can be, dumped by pydantic where not, else its `str`; without secrets.
 
     >>> import datetime
     >>> as_json({"due": datetime.date(2026, 1, 31)})
     {'due': '2026-01-31'}
     """
+    return redacted_json(_as_json(value))
+
+
+def _as_json(value: Any) -> Json:
     if value is None or type(value) in (str, FrozenDict, FrozenList):
         return value
     try:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.frozen import EMPTY, freeze, freeze_settings
+from agentgraph.conversation.secret import Secret
 from agentgraph.definition.decision import Factory, Handler
 from agentgraph.definition.handoff import Handoff, as_handoff
 from agentgraph.definition.model import Model
@@ -51,8 +52,8 @@ class Agent:
     handoffs: tuple[Handoff, ...] = ()
     output_type: Any = None
     temperature: float | None = None
-    params: Mapping[str, Any] = EMPTY
-    headers: Mapping[str, str] = EMPTY
+    params: Mapping[str, Any] = field(default=EMPTY, repr=False)
+    headers: Mapping[str, str | Secret] = field(default=EMPTY, repr=False)
     description: str = ""
     may_finish: bool = True
     """Whether a turn may end here."""
@@ -71,7 +72,7 @@ class Agent:
             output_type: Any = ...,
             temperature: float | None = ...,
             params: Mapping[str, Any] = ...,
-            headers: Mapping[str, str] = ...,
+            headers: Mapping[str, str | Secret] = ...,
             description: str = ...,
             may_finish: bool = ...,
             on_tool_output: tuple[Factory, Handler] | None = ...,
@@ -181,7 +182,7 @@ def _freeze_settings(agent: Agent) -> None:
         try:
             if given is not None and not isinstance(given, Mapping):
                 raise ContextError(f"a {type(given).__name__}")
-            object.__setattr__(agent, option, freeze(dict(given or {}), option))
+            object.__setattr__(agent, option, freeze_settings(given or {}, option))
         except ContextError as wrong:
             raise DefinitionError(f"agent {agent.name!r}: {option} must be a dict of JSON values; {wrong}") from wrong
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 from agentgraph.conversation.frozen import EMPTY, FrozenDict
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.secret import Secret
 from agentgraph.definition.shape import Shape
 
 
@@ -22,7 +23,7 @@ class ModelRequest:
         messages: Callable[[], Sequence[Message]] | Sequence[Message],
         tools: Sequence[FrozenDict] = (),
         params: Mapping[str, Any] = EMPTY,
-        headers: Mapping[str, str] = EMPTY,
+        headers: Mapping[str, str | Secret] = EMPTY,
         output: Shape | None = None,
     ) -> None:
         self.agent, self._messages, self.tools = agent, messages, tools

@@ -118,9 +118,15 @@ def _readable(kind: Any) -> Any:
 def receiver_of(function: Callable[..., Any], context_type: type) -> str | None:
     """The parameter of `function` that is annotated with `context_type`, wherever it stands."""
     for parameter in _parameters(function, getattr(function, "__name__", type(function).__name__), context_type):
-        if context_type in (parameter.annotation, *typing.get_args(parameter.annotation)):
+        if _receives(parameter.annotation, context_type):
             return parameter.name
     return None
+
+
+def _receives(annotation: Any, context_type: type) -> bool:
+    """Whether `annotation` is `context_type`, of anything, or may be."""
+    kinds = (annotation, *typing.get_args(annotation))
+    return any(kind is context_type or typing.get_origin(kind) is context_type for kind in kinds)
 
 
 def _parameters(function: Callable[..., Any], name: str, context_type: type) -> list[inspect.Parameter]:

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
+from agentgraph.conversation.secret import redacted_json
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.history import History
 
+    Deps = TypeVar("Deps", default=Any)
+else:
+    from typing import TypeVar
 
-class ToolContext:
+    Deps = TypeVar("Deps")
+
+
+class ToolContext(Generic[Deps]):
     """The conversation as one tool call sees it. Reading is free; `update` is the only way to write.
 
     Annotate a parameter of the tool with this type, wherever it stands: it is filled in and never shown to the model.
+    `ToolContext[Shop]` says what `deps` is.
     """
 
-    __slots__ = ("_snapshot", "_updates", "call_id", "tool")
+    __slots__ = ("_snapshot", "_updates", "call_id", "deps", "tool")
 
-    def __init__(self, snapshot: Context, call_id: str, tool: str) -> None:
+    def __init__(self, snapshot: Context, call_id: str, tool: str, deps: Deps) -> None:
         self._snapshot = snapshot
         self._updates = EMPTY
         self.call_id = call_id
         self.tool = tool
+        self.deps = deps
+        """The live objects that the run was given: the same for all its tools, by reference, never stored."""
 
     @property
     def agent(self) -> str:
@@ -56,4 +68,4 @@ class ToolContext:
         Raises:
             ContextError: for a value that JSON cannot hold, with its path.
         """
-        self._updates = FrozenDict({**self._updates, **freeze(changes)})
+        self._updates = FrozenDict({**self._updates, **redacted_json(freeze(changes))})

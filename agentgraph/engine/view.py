@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.frozen import Json
+    from agentgraph.conversation.secret import Secret
     from agentgraph.machine.machine import Machine
 
 _LONGEST_ID = 64
@@ -42,7 +43,9 @@ _PLACEHOLDER: FrozenDict = freeze(
 )
 
 
-def request_for(machine: Machine, context: Context, params: Mapping[str, Json] = EMPTY, headers: Mapping[str, str] = EMPTY) -> ModelRequest:
+def request_for(
+    machine: Machine, context: Context, params: Mapping[str, Json] = EMPTY, headers: Mapping[str, str | Secret] = EMPTY
+) -> ModelRequest:
     """What the model of the agent that holds `context` is asked; keys of `params` and `headers` win over the agent's."""
     offer = machine.offer(context.agent or machine.entry)
     agent = offer.agent

@@ -57,7 +57,7 @@ class AgentRunner:
             raise DefinitionError(f"a runner was given the config {config!r:.60}; give a RunConfig(...)")
         self.machine = _compiled(graph)
         self.config = config
-        self._around = Surroundings(self.machine, config, self._model, NOBODY)  # of a run that has nothing of its own
+        self._around = Surroundings(self.machine, config, self._model, NOBODY, deps=config.deps)  # of a run that has nothing of its own
         self._registering = threading.Lock()
         self._models: dict[str, Model] = {}
 
@@ -72,45 +72,48 @@ class AgentRunner:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    def run(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+    def run(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
         """Hold one turn, waiting in this thread. Works inside a running event loop too.
 
-        `input` is text, or content parts; None takes up a context that was left in the middle of a run.
+        `input` is text, or content parts; None takes up a context that was left in the middle of a run. `deps` are live
+        objects for the tools of this run, in place of the config's; like `context` and `config`, in every way of running.
         """
-        run = self._begun(context, config)
+        run = self._begun(context, config, deps)
         threads.perform(run, input)
         return run.result()
 
-    async def arun(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunResult:
+    async def arun(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
         """Hold one turn in asyncio."""
-        run = self._begun(context, config)
+        run = self._begun(context, config, deps)
         await tasks.perform(run, input)
         return run.result()
 
-    def stream(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> RunStream:
+    def stream(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunStream:
         """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last."""
-        run = self._begun(context, config, streaming=True)
+        run = self._begun(context, config, deps, streaming=True)
         return RunStream(run, threads.watch(run, input))
 
-    def astream(self, input: Said, context: Context | None = None, config: RunConfig | None = None) -> AsyncRunStream:
+    def astream(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> AsyncRunStream:
         """Hold one turn in asyncio, and watch it with `async for`."""
-        run = self._begun(context, config, streaming=True)
+        run = self._begun(context, config, deps, streaming=True)
         return AsyncRunStream(run, tasks.watch(run, input))
 
-    def resume(self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None) -> RunResult:
+    def resume(
+        self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
+    ) -> RunResult:
         """Take up a run where its context was left: performing what is due.
 
         `approvals` answers calls that wait for a person, by call id: True, False, or why not.
         """
-        run = self._begun(context, config, approvals=approvals)
+        run = self._begun(context, config, deps, approvals=approvals)
         threads.perform(run, None)
         return run.result()
 
     async def aresume(
-        self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None
+        self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
     ) -> RunResult:
         """`resume` in asyncio."""
-        run = self._begun(context, config, approvals=approvals)
+        run = self._begun(context, config, deps, approvals=approvals)
         await tasks.perform(run, None)
         return run.result()
 
@@ -121,9 +124,10 @@ class AgentRunner:
         handler: Callable[[C, ToolOutput], tuple[C, Decision]],
         context: Context | None = None,
         config: RunConfig | None = None,
+        deps: Any = None,
     ) -> RunResultWithContext[C]:
         """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
-        run = self._begun(context, (config or self.config).with_run_context(factory, handler))
+        run = self._begun(context, (config or self.config).with_run_context(factory, handler), deps)
         threads.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
@@ -134,9 +138,10 @@ class AgentRunner:
         handler: Callable[[C, ToolOutput], tuple[C, Decision]],
         context: Context | None = None,
         config: RunConfig | None = None,
+        deps: Any = None,
     ) -> RunResultWithContext[C]:
         """`run_with_run_context` in asyncio."""
-        run = self._begun(context, (config or self.config).with_run_context(factory, handler))
+        run = self._begun(context, (config or self.config).with_run_context(factory, handler), deps)
         await tasks.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
@@ -144,6 +149,7 @@ class AgentRunner:
         self,
         context: Context | None,
         config: RunConfig | None,
+        deps: Any,
         *,
         streaming: bool = False,
         approvals: Mapping[str, bool | str] | None = None,
@@ -155,9 +161,10 @@ class AgentRunner:
         if config is not None and not isinstance(config, RunConfig):
             raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
         around = self._around
-        if config is not None or streaming or approvals:
+        if config is not None or streaming or approvals or deps is not None:
             config, approvals = config or around.config, approvals or EMPTY
-            around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals)
+            deps = next((given for given in (deps, config.deps) if given is not None), around.deps)
+            around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals, deps=deps)
         return Run(around, context if context is not None else _FRESH)
 
     def _model(self, name: str) -> Model:

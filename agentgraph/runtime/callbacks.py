@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.errors import DefinitionError
+from agentgraph.runtime.log import logger
 
 if TYPE_CHECKING:
     from agentgraph.runtime.observations import Observation
-
-logger = logging.getLogger("agentgraph")
 
 Callback = Callable[[Any], object]
 Listeners = Mapping[type, tuple[Callback, ...]]

@@ -8,8 +8,9 @@ from typing import Any
 
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Settings
-from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.frozen import EMPTY, freeze_settings
 from agentgraph.conversation.message import ToolCall
+from agentgraph.conversation.secret import Secret
 from agentgraph.definition.decision import Factory, Handler
 from agentgraph.definition.model import Model
 from agentgraph.definition.tool import checked_function
@@ -28,9 +29,11 @@ class RunConfig:
     """Model calls in one run."""
     model: str | Model | None = None
     """Answers for every agent, in place of their own models."""
-    params: Mapping[str, Any] = EMPTY
+    params: Mapping[str, Any] = field(default=EMPTY, repr=False)
     """Sent with every model call; keys given here win over the agent's."""
-    headers: Mapping[str, str] = EMPTY
+    headers: Mapping[str, str | Secret] = field(default=EMPTY, repr=False)
+    deps: Any = field(default=None, repr=False)
+    """Live objects for tools, such as a database pool: handed over as `ctx.deps`, by reference, never copied and never stored."""
     parallel_tools: bool = True
     tool_concurrency: int | None = None
     """How many tools of one reply may run at the same time; None for all of them."""
@@ -58,7 +61,7 @@ class RunConfig:
                 checked_function(function, f"RunConfig: {option}")
         for option in ("params", "headers"):
             try:
-                object.__setattr__(self, option, freeze(dict(getattr(self, option)), option))
+                object.__setattr__(self, option, freeze_settings(dict(getattr(self, option)), option))
             except (ContextError, TypeError, ValueError) as wrong:
                 raise DefinitionError(f"RunConfig has {option} that are not a dict of JSON values: {wrong}") from wrong
         settings = Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit, self.budget)

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.decision import Decision, Factory, Final, Forward, Handler, Rewrite, ToolOutput
 from agentgraph.engine.events import OutputHandled
 from agentgraph.errors import DefinitionError
+from agentgraph.runtime.log import logger
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
     from agentgraph.definition.agent import Agent
     from agentgraph.engine.effects import HandleOutput
-
-logger = logging.getLogger("agentgraph")
 
 
 class Handling:

@@ -10,6 +10,7 @@ from agentgraph.conversation.text import as_json
 from agentgraph.engine.events import ToolReturned
 from agentgraph.runtime.callbacks import NOBODY
 from agentgraph.runtime.run import Run, Surroundings
+from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
     from agentgraph.runtime.tool_run import ToolRun
@@ -29,6 +30,7 @@ def inside(run: Run, tool_run: ToolRun, *, apart: bool = False) -> Run:
         around.streaming,
         run.watched if apart else around.collecting,
         within=(*around.within, tool_run.call.id),
+        deps=around.deps,
     )
     return Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts))
 
@@ -44,11 +46,10 @@ def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:
         elif tool.output_extractor is not None:
             value = tool.output_extractor(result)
     except Exception as wrong:  # noqa: BLE001 - the extractor is the user's code, and part of the tool
-        error = f"{type(wrong).__name__}: {wrong}"
+        error = f"{type(wrong).__name__}: {shown(wrong)}"
     before, after = result.trace.start, result.context
     changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
-    shown = None if error else as_json(value)
-    return ToolReturned(call_id, shown, error, as_json(changed), after.facts - before.facts, after.usage)
+    return ToolReturned(call_id, None if error else as_json(value), error, as_json(changed), after.facts - before.facts, after.usage)
 
 
 def _left(run: Run, tool_run: ToolRun) -> Budget | None:

@@ -29,6 +29,7 @@ from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
 from agentgraph.runtime.observed import observed
 from agentgraph.runtime.result import RunResult
+from agentgraph.runtime.shown import harmless, shown
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
@@ -52,6 +53,11 @@ class Surroundings(Struct, frozen=True):
     """Whether observations are kept in the outbox for who drives the run."""
     approvals: Mapping[str, bool | str] = EMPTY
     within: tuple[str, ...] = ()
+    deps: Any = None
+    """What tools are handed: `ctx.deps`."""
+
+    def __repr__(self) -> str:
+        return f"Surroundings({self.machine!r})"
 
 
 def _decided(given: Any) -> bool | str:
@@ -216,8 +222,8 @@ class Run:
         left = self.seconds_left()
         if left is not None and left <= 0:
             return self.time_up()
-        self._cause = error
-        return ModelFailed(str(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {error}")
+        self._cause = harmless(error)
+        return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {shown(error)}")
 
     def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned:
         """The call, ready to run; its start is observed. Or, where the tool has gone since the call was made, what is said of that."""
@@ -228,7 +234,7 @@ class Run:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
         try:
-            return ToolRun(tool, effect.call, seen_by(self.context, effect.call))
+            return ToolRun(tool, effect.call, seen_by(self.context, effect.call), self.around.deps)
         except Mismatch as wrong:
             return ToolReturned(effect.call.id, error=f"the arguments of {effect.call.name!r} do not fit any more: {wrong}")
 
@@ -245,7 +251,7 @@ class Run:
             try:
                 given = _decided(self.around.config.approve(effect.call))
             except Exception as error:  # noqa: BLE001 - whoever cannot decide has not allowed it
-                given = f"the approver failed: {type(error).__name__}: {error}"
+                given = f"the approver failed: {type(error).__name__}: {shown(error)}"
         if given is None:
             if self.watched:
                 self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=self.around.within))

@@ -8,6 +8,7 @@ from agentgraph.conversation.frozen import thaw
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.tool_context import ToolContext
 from agentgraph.engine.events import ToolReturned
+from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -18,10 +19,10 @@ if TYPE_CHECKING:
 class ToolRun:
     """One call of one tool, ready to run."""
 
-    __slots__ = ("arguments", "call", "handed", "snapshot", "tool")
+    __slots__ = ("arguments", "call", "deps", "handed", "snapshot", "tool")
 
-    def __init__(self, tool: Tool, call: ToolCall, snapshot: Context) -> None:
-        self.tool, self.call, self.snapshot = tool, call, snapshot
+    def __init__(self, tool: Tool, call: ToolCall, snapshot: Context, deps: Any) -> None:
+        self.tool, self.call, self.snapshot, self.deps = tool, call, snapshot, deps
         self.start_over()
 
     def attempt(self) -> Any:
@@ -44,15 +45,7 @@ class ToolRun:
 
     def start_over(self) -> None:
         """Forget what a failed attempt changed."""
-        self.handed = ToolContext(self.snapshot, self.call.id, self.tool.name)
+        self.handed = ToolContext(self.snapshot, self.call.id, self.tool.name, self.deps)
         self.arguments: dict[str, Any] = self.tool.arguments.check(thaw(self.call.arguments))
         if self.tool.context_parameter is not None:
             self.arguments = {**self.arguments, self.tool.context_parameter: self.handed}
-
-
-def shown(error: BaseException) -> str:
-    """`str(error)`, or what can be said of an exception that fails at that."""
-    try:
-        return str(error)
-    except Exception as wrong:  # noqa: BLE001 - the exception is the user's code too
-        return f"(it cannot be shown: {type(wrong).__name__})"

@@ -10,7 +10,7 @@ from typing import Any
 
 from hypothesis import given, strategies as st
 
-from agentgraph import AgentGraph, AgentRunner, Budget, Context, Machine, Phase, RunConfig, RunResult, replay
+from agentgraph import AgentGraph, AgentRunner, Budget, Context, Machine, Phase, RunConfig, RunResult, Secret, replay
 from agentgraph.engine import Finish, ModelReplied, ToolReturned, due, step
 from agentgraph.engine.turn import LEADS_TO
 from tests.e2e.provider_rules import violations
@@ -32,6 +32,8 @@ def configs(draw: st.DrawFn) -> RunConfig:
         approve=draw(st.sampled_from([lambda call: True, lambda call: False, None, lambda call: True])),
         budget=draw(budgets),
         params=draw(st.sampled_from([{}, {"top_p": 0.9, "seed": 1}])),
+        headers=draw(st.sampled_from([{}, {"x-key": Secret("a canary in a header")}])),
+        deps=draw(st.sampled_from([None, iter(())])),
     )
     return config.with_run_context(int, sharing) if draw(st.integers(0, 3)) == 0 else config
 

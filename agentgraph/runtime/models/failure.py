@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from agentgraph.conversation.secret import redacted
 from agentgraph.errors import FailureReason, ProviderError
+from agentgraph.runtime.shown import behind, harmless, shown
 
 _CREDENTIAL = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 _LEAST = 8  # characters of an environment variable that is taken for a credential
@@ -28,35 +28,22 @@ def failure(name: str, error: BaseException, secrets: Iterable[str] = (), *, beg
     if isinstance(error, ProviderError):
         return error
     hidden = [*secrets, *_credentials()]
-    behind = list(_behind(error))
-    status = next((found for one in behind if isinstance(found := getattr(one, "status_code", None), int)), None)
-    reason = _reason(behind, status, begun=begun)
-    text = " ".join(redacted(str(error), *hidden).split())
-    failed = ProviderError(f"{name!r} failed ({reason.replace('_', ' ')}): {text}", reason, status, _retry_after(behind))
-    leaks = any(shown != redacted(shown, *hidden) for shown in map(str, behind))
-    failed.__cause__ = None if leaks else error
+    causes = list(behind(error))
+    status = next((found for one in causes if isinstance(found := getattr(one, "status_code", None), int)), None)
+    reason = _reason(causes, status, begun=begun)
+    text = " ".join(shown(error, *hidden).split())
+    failed = ProviderError(f"{name!r} failed ({reason.replace('_', ' ')}): {text}", reason, status, _retry_after(causes))
+    failed.__cause__ = harmless(error, *hidden)
     return failed
 
 
-def _behind(error: BaseException | None) -> Iterator[BaseException]:
-    """`error` and those that it stands for, the nearest first."""
-    seen: set[int] = set()
-    waiting = [error]
-    while waiting:
-        one = waiting.pop(0)
-        if isinstance(one, BaseException) and id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            waiting += [getattr(one, "original_exception", None), one.__cause__, one.__context__]
-
-
-def _reason(behind: list[BaseException], status: int | None, *, begun: bool) -> FailureReason:
-    names = {kind.__name__ for one in behind for kind in type(one).__mro__}
-    if "Timeout" in names or "APITimeoutError" in names or isinstance(behind[0], TimeoutError):
+def _reason(causes: list[BaseException], status: int | None, *, begun: bool) -> FailureReason:
+    names = {kind.__name__ for one in causes for kind in type(one).__mro__}
+    if "Timeout" in names or "APITimeoutError" in names or isinstance(causes[0], TimeoutError):
         return "timeout"
     if status == _TOO_MANY:
         return "rate_limited"
-    if any(isinstance(one, json.JSONDecodeError) for one in behind):
+    if any(isinstance(one, json.JSONDecodeError) for one in causes):
         return "unreadable"
     if begun:
         return "cut_short"
@@ -65,9 +52,9 @@ def _reason(behind: list[BaseException], status: int | None, *, begun: bool) -> 
     return "rejected"
 
 
-def _retry_after(behind: list[BaseException]) -> float | None:
+def _retry_after(causes: list[BaseException]) -> float | None:
     """Seconds that the provider asks to wait: a number, or a date."""
-    for one in behind:
+    for one in causes:
         for headers in (getattr(one, "litellm_response_headers", None), getattr(getattr(one, "response", None), "headers", None)):
             given = headers.get("retry-after") if headers else None
             if given is not None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_before_delay, wait_exponential_jitter
 
 from agentgraph.errors import ProviderError
+from agentgraph.runtime.log import logger
 
 if TYPE_CHECKING:
     from agentgraph.runtime.models.litellm import LiteLLMModel
-
-logger = logging.getLogger("agentgraph")
 
 T = TypeVar("T")
 _backoff = wait_exponential_jitter(multiplier=0.5, max=8, jitter=0.25)  # seconds: 0.5, 1, 2, 4, 8, 8 and up to a quarter more
