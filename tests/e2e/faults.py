@@ -17,6 +17,7 @@ HALF = TOLD[: len(TOLD) // 2]
 ANSWER = "It was paid."
 """What the provider says when it is asked again, or in the next turn."""
 TIMEOUT = 0.6
+"""Seconds that a model is given to whom a slow answer is to come too late."""
 
 Happens = Callable[[Protocol], Reply]
 
@@ -50,10 +51,12 @@ def _calls(*calls: Called) -> Happens:
 
 
 def pay_call(arguments: str, call_id: str = "c1", name: str = "pay") -> Called:
+    """A call of the tool that must never run on half of one."""
     return Called(call_id, name, arguments)
 
 
 def refuses(status: int, headers: Mapping[str, str] = {}) -> Happens:
+    """An error with this status."""
     return lambda protocol: lambda _: Answer([protocol.failure(status)], status, headers)
 
 
@@ -91,6 +94,7 @@ def breaks_down(saying: Saying) -> Happens:
 
 
 def late(protocol: Protocol) -> Reply:
+    """Nothing comes until long after the timeout."""
     return lambda streaming: Answer(_pieces(protocol, Saying(TOLD), streaming=streaming), late=20 * TIMEOUT)
 
 

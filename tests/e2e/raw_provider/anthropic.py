@@ -21,7 +21,7 @@ def whole(saying: Saying) -> bytes:
     said = {
         **_MESSAGE,
         "content": [*text, *({**_block(call), "input": call.value} for call in saying.calls)],
-        "stop_reason": _ENDED[saying.ended],
+        "stop_reason": _ENDED.get(saying.ended, saying.ended),
         "usage": {"input_tokens": INPUT_TOKENS, "output_tokens": OUTPUT_TOKENS},
     }
     return json.dumps(said).encode()
@@ -37,7 +37,9 @@ def streamed(saying: Saying) -> Streamed:
     pieces += [piece for block in blocks for piece in block]
     half = max(len(pieces) - 2, 1)  # without the second half of the last block, and its end
     ended = _event(
-        "message_delta", delta={"stop_reason": _ENDED[saying.ended], "stop_sequence": None}, usage={"output_tokens": OUTPUT_TOKENS}
+        "message_delta",
+        delta={"stop_reason": _ENDED.get(saying.ended, saying.ended), "stop_sequence": None},
+        usage={"output_tokens": OUTPUT_TOKENS},
     )
     return Streamed(pieces[:half], pieces[half:], [ended, _event("message_stop")])
 

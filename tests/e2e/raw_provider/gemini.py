@@ -17,12 +17,12 @@ _USAGE = {"promptTokenCount": INPUT_TOKENS, "candidatesTokenCount": OUTPUT_TOKEN
 def whole(saying: Saying) -> bytes:
     """The reply as one body."""
     text = [{"text": saying.text}] if saying.text else []
-    return json.dumps(_said([*text, *map(_part, saying.calls)], _ENDED[saying.ended])).encode()
+    return json.dumps(_said([*text, *map(_part, saying.calls)], _ENDED.get(saying.ended, saying.ended))).encode()
 
 
 def streamed(saying: Saying) -> Streamed:
     """The reply as a stream."""
-    finish = [event(_said([{"text": ""}], _ENDED[saying.ended]))]
+    finish = [event(_said([{"text": ""}], _ENDED.get(saying.ended, saying.ended)))]
     first, second = ([event(_said([{"text": text}]))] if text else [] for text in halves(saying.text))
     if not saying.calls:
         return Streamed(first, second, finish)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, NamedTuple
-
-Finish = Literal["stop", "tool_calls", "length", "content_filter"]
+from typing import Any, NamedTuple
 
 INPUT_TOKENS, OUTPUT_TOKENS = 5, 3
 
@@ -31,10 +29,11 @@ class Saying(NamedTuple):
 
     text: str = ""
     calls: tuple[Called, ...] = ()
-    finish: Finish | None = None
+    finish: str | None = None
+    """As chat completions say it, "length" or "content_filter", or a protocol's own word."""
 
     @property
-    def ended(self) -> Finish:
+    def ended(self) -> str:
         """Why it ended; if that is not said, as it should have."""
         return self.finish or ("tool_calls" if self.calls else "stop")
 
