@@ -80,7 +80,7 @@ class LimitReached(AgentGraphError):
 
     def __init__(self, limit: str, allowed: float, context: Any = None) -> None:
         self.limit, self.allowed, self.context = limit, allowed, context
-        super().__init__(f"the run reached {limit}={allowed:g}; raise the limit, or continue from the result's context")
+        super().__init__(f"the run reached {limit}={allowed:,}; raise the limit, or continue from the result's context")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.limit, self.allowed, self.context)

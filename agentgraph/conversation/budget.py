@@ -9,9 +9,9 @@ from msgspec import Struct
 from agentgraph.errors import DefinitionError
 
 
-class Budget(Struct, frozen=True, omit_defaults=True):
-    """Limits of one run; None is no limit. They start with the run, and resuming it does not reset them: only the clock
-    starts again, since what was in between is nobody's time. An agent used as a tool may use what is left.
+class Budget(Struct, frozen=True, gc=False, omit_defaults=True):
+    """Limits of one run; None is no limit. They start with the run, and resuming it does not reset them; the time between, when
+    nobody was at work, does not count. An agent used as a tool may use what is left.
 
     Raises:
         DefinitionError: for a limit that is not a number above zero.

@@ -33,8 +33,10 @@ class Phase(StrEnum):
     THINKING = "thinking"
     ACTING = "acting"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python, and every step looks one up
 
-class Returned(Struct, frozen=True, omit_defaults=True):
+
+class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     """What came back for one call, before it is committed."""
 
     value: Json = None
@@ -46,7 +48,7 @@ class Returned(Struct, frozen=True, omit_defaults=True):
     usage: Usage = NO_USAGE
 
 
-class Pending(Struct, frozen=True, omit_defaults=True):
+class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
     """A call of the reply in hand.
 
     held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
@@ -62,7 +64,7 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     returned: Returned | None = None
 
 
-class Seen(Struct, frozen=True, omit_defaults=True):
+class Seen(Struct, frozen=True, gc=False, omit_defaults=True):
     """What the calls that were started early see: the snapshot of that moment, whatever was committed since."""
 
     data: FrozenDict = EMPTY
@@ -70,7 +72,7 @@ class Seen(Struct, frozen=True, omit_defaults=True):
     messages: int = 0
 
 
-class Settings(Struct, frozen=True, omit_defaults=True):
+class Settings(Struct, frozen=True, gc=False, omit_defaults=True):
     """What one run may use and how it goes about it. Kept in the context, so that resuming cannot reset it."""
 
     max_turns: int = 10
@@ -81,16 +83,20 @@ class Settings(Struct, frozen=True, omit_defaults=True):
     """Whether a run-scoped handler sees every output."""
     tool_output: int = 100_000
     """Characters of one tool's output that are kept for the model; the trace has all of it."""
+    arguments: int = 1_000_000
+    """Characters that the arguments of one call may have."""
     budget: Budget | None = None
 
 
-class Progress(Struct, frozen=True, omit_defaults=True):
+class Progress(Struct, frozen=True, gc=False, omit_defaults=True):
     """The run that is under way: its settings, what it has used, and the calls of the reply in hand."""
 
     settings: Settings = Settings()
     model_calls: int = 0
     tool_calls: int = 0
     handoffs: int = 0
+    seconds: float = 0.0
+    """Of the time that the budget limits; counted where it does."""
     usage: Usage = NO_USAGE
     visits: FrozenDict = EMPTY
     """How often each agent took over; counted where the budget limits it."""
@@ -104,7 +110,7 @@ class Progress(Struct, frozen=True, omit_defaults=True):
     """Said to the model once, after an answer that could not be used. Never part of the history."""
 
 
-class Handed(Struct, frozen=True, omit_defaults=True):
+class Handed(Struct, frozen=True, gc=False, omit_defaults=True):
     """The handoff by which the present agent came to hold the conversation."""
 
     source: str
@@ -129,7 +135,7 @@ class Destination(Protocol):
         ...
 
 
-class Context(Struct, frozen=True, omit_defaults=True):
+class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     """One snapshot of a conversation. `Context(data={"name": "Ada"})` starts one.
 
     >>> Context(data={"name": "Ada"}).with_data(plan="pro").data

@@ -24,7 +24,7 @@ TEXT_OR_NONE = frozenset({str, type(None)})
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
 
 
-class ToolCall(Struct, frozen=True, omit_defaults=True):
+class ToolCall(Struct, frozen=True, gc=False, omit_defaults=True):
     """One call that a model asked for.
 
     `arguments` may be given as a dict or as the JSON text a provider sent. Text that is not a JSON object leaves
@@ -93,7 +93,7 @@ def _parsed(text: str) -> tuple[FrozenDict, str | None]:
     return EMPTY, f"a JSON object is expected, not {type(value).__name__}"
 
 
-class Message(Struct, frozen=True, omit_defaults=True):
+class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     """One message of a conversation.
 
     `agent` is who spoke (assistant), or, on the answer to a handoff, who holds the conversation from then on.

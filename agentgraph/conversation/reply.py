@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _CALLS = {ToolCall}
 
 
-class Reply(Struct, frozen=True, omit_defaults=True):
+class Reply(Struct, frozen=True, gc=False, omit_defaults=True):
     """One answer of a model: text, tool calls, or both; and what it used."""
 
     text: str | None = None

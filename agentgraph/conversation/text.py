@@ -44,6 +44,24 @@ def _described(value: Any) -> str:
         return f"(a {type(value).__name__} that cannot be shown: {type(wrong).__name__})"
 
 
+def longer_than(value: Json, limit: int) -> bool:
+    """Whether the texts in `value`, keys too, have more than `limit` characters together. O(what is looked at until then)."""
+    return _left_of(limit, value) < 0
+
+
+def _left_of(limit: int, value: Json) -> int:
+    if isinstance(value, str):
+        return limit - len(value)
+    if isinstance(value, dict):
+        value = [*value, *value.values()]
+    if isinstance(value, list):
+        for item in value:
+            limit = _left_of(limit - 1, item)
+            if limit < 0:
+                break
+    return limit
+
+
 def as_text(value: Json, limit: int) -> str:
     """`value` for a model: never empty, at most `limit` characters and then a mark that says how much was cut.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 
-class Usage(Struct, frozen=True, omit_defaults=True):
+class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
     """Model calls, tokens and, where the provider's prices are known, US dollars.
 
     >>> Usage(1, 10, 5) + Usage(1, 20, 7)

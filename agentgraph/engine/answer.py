@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from msgspec import Struct
 
 from agentgraph.definition.shape import Mismatch
 
@@ -14,13 +16,13 @@ if TYPE_CHECKING:
 _FENCED = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 
 
-class Answer(NamedTuple):
+class Answer(Struct, frozen=True):
     """An output the turn can end with."""
 
     value: Any
 
 
-class Unusable(NamedTuple):
+class Unusable(Struct, frozen=True):
     """Why a reply cannot end the turn, for people, and what to tell the model so that the next one can."""
 
     why: str

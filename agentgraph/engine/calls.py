@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context, Handed, Pending, Returned, Seen
-from agentgraph.conversation.frozen import FrozenDict, thaw
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, thaw
 from agentgraph.conversation.message import Message, ToolCall
-from agentgraph.conversation.text import as_json, as_text
+from agentgraph.conversation.text import as_json, as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
 from agentgraph.engine.effects import AskApproval, HandleOutput, RunTool
@@ -43,13 +43,25 @@ def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
     for position, call in enumerate(reply.tool_calls):
         call_id = unused_id(call.id, len(history) + position, lambda i: i in taken or history.has_call(i))
         taken.add(call_id)
-        wrong = call.malformed
+        error = _unusable(call, context)
         clean = call if call_id == call.id and call.text is None else ToolCall(call_id, call.name, call.arguments)
+        if error is None:
+            pending.append(Pending(clean))
+        else:
+            clean = ToolCall(call_id, call.name, EMPTY)
+            pending.append(Pending(clean, "returned", returned=Returned(error=error, failed=True)))
         asked.append(clean)
-        error = Returned(error=f"the arguments are not a JSON object: {wrong}", failed=True) if wrong else None
-        pending.append(Pending(clean, "returned", returned=error) if error else Pending(clean))
     said = Message("assistant", reply.text, agent=context.agent, tool_calls=tuple(asked))
     return _go_on(Acted(machine, replace(context, messages=history.add(said)), pending, 0, _started(context)))
+
+
+def _unusable(call: ToolCall, context: Context) -> str | None:
+    """Why nothing can be done with the arguments of `call`, whatever it calls."""
+    assert context.progress is not None
+    wrong, most = call.malformed, context.progress.settings.arguments
+    if len(call.text) > most if call.text is not None else longer_than(call.arguments, most):
+        return f"the arguments of {call.name!r} have more than {most:,} characters"
+    return f"the arguments are not a JSON object: {wrong}" if wrong else None
 
 
 def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:

@@ -13,20 +13,20 @@ from agentgraph.errors import AgentGraphError
 StopReason = Literal["completed", "final", "max_turns", "budget", "error", "approval", "unfinished"]
 
 
-class CallModel(Struct, frozen=True):
+class CallModel(Struct, frozen=True, gc=False):
     """Ask the model of `agent`. Answered by `ModelReplied` or `ModelFailed`."""
 
     agent: str
 
 
-class RunTool(Struct, frozen=True):
+class RunTool(Struct, frozen=True, gc=False):
     """Run a tool of `agent`. Answered by `ToolReturned`."""
 
     agent: str
     call: ToolCall
 
 
-class HandleOutput(Struct, frozen=True):
+class HandleOutput(Struct, frozen=True, gc=False):
     """Show an output to the handlers. Answered by `OutputHandled`."""
 
     agent: str
@@ -34,7 +34,7 @@ class HandleOutput(Struct, frozen=True):
     returned: Returned
 
 
-class AskApproval(Struct, frozen=True):
+class AskApproval(Struct, frozen=True, gc=False):
     """Ask a person whether a call may run. Answered by `Approved`."""
 
     agent: str

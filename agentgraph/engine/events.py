@@ -17,26 +17,32 @@ else:
     Content = Any
 
 
-class UserSaid(Struct, frozen=True, tag=True):
+class Event(Struct, frozen=True, tag=True, kw_only=True, gc=False):
+    """Something that happened. `elapsed` is the seconds since the one before, told where the run has a budget of seconds."""
+
+    elapsed: float = 0.0
+
+
+class UserSaid(Event, frozen=True, tag=True, gc=False):
     """The user spoke: a new turn, and a new run with these settings."""
 
     content: Content
     settings: Settings = Settings()
 
 
-class ModelReplied(Struct, frozen=True, tag=True):
+class ModelReplied(Event, frozen=True, tag=True, gc=False):
     """The model that was asked has answered."""
 
     reply: Reply
 
 
-class ModelFailed(Struct, frozen=True, tag=True):
+class ModelFailed(Event, frozen=True, tag=True, gc=False):
     """The model that was asked will not answer: all attempts failed."""
 
     error: str
 
 
-class ToolReturned(Struct, frozen=True, tag=True):
+class ToolReturned(Event, frozen=True, tag=True, gc=False):
     """A tool call came back, with a value or an error, and what it changed."""
 
     call_id: str
@@ -48,7 +54,7 @@ class ToolReturned(Struct, frozen=True, tag=True):
     usage: Usage = NO_USAGE
 
 
-class OutputHandled(Struct, frozen=True, tag=True):
+class OutputHandled(Event, frozen=True, tag=True, gc=False):
     """The handlers have looked at an output and decided."""
 
     call_id: str
@@ -56,7 +62,7 @@ class OutputHandled(Struct, frozen=True, tag=True):
     value: Json = None
 
 
-class Approved(Struct, frozen=True, tag=True):
+class Approved(Event, frozen=True, tag=True, gc=False):
     """A person has allowed a call, or not."""
 
     call_id: str
@@ -64,10 +70,7 @@ class Approved(Struct, frozen=True, tag=True):
     reason: str = ""
 
 
-class TimeUp(Struct, frozen=True, tag=True):
+class TimeUp(Event, frozen=True, tag=True, gc=False):
     """The seconds that the run may take are over."""
 
     seconds: float
-
-
-Event = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp

@@ -46,11 +46,14 @@ def step(machine: Machine, context: Context, event: Event) -> Step:
         IllegalEvent: when `context` does not await this event.
         ContextError: when `context` belongs to another topology and cannot go on in this one.
     """
-    if context.fingerprint != machine.fingerprint:
+    if context.fingerprint != machine.fingerprint and (context.fingerprint is not None or context.progress is not None):
         refuse_stranger(machine, context)
     follow = TURN.get((context.phase, type(event)))
     if follow is None:
         raise IllegalEvent(event, awaited(context))
+    if event.elapsed and context.progress is not None:
+        progress = context.progress
+        context = replace(context, progress=replace(progress, seconds=progress.seconds + event.elapsed))
     return follow(machine, context, event)
 
 

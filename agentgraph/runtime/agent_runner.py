@@ -154,18 +154,20 @@ class AgentRunner:
         streaming: bool = False,
         approvals: Mapping[str, bool | str] | None = None,
     ) -> Run:
-        if context is not None and not isinstance(context, Context):
-            raise DefinitionError(
-                f"a run was given the context {context!r:.60}; give a Context, such as result.context or Context.from_json(text)"
-            )
-        if config is not None and not isinstance(config, RunConfig):
-            raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
         around = self._around
         if config is not None or streaming or approvals or deps is not None:
+            if config is not None and not isinstance(config, RunConfig):
+                raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
             config, approvals = config or around.config, approvals or EMPTY
             deps = next((given for given in (deps, config.deps) if given is not None), around.deps)
             around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals, deps=deps)
-        return Run(around, context if context is not None else _FRESH)
+        if context is None:
+            context = _FRESH
+        elif not isinstance(context, Context):
+            raise DefinitionError(
+                f"a run was given the context {context!r:.60}; give a Context, such as result.context or Context.from_json(text)"
+            )
+        return Run(around, context)
 
     def _model(self, name: str) -> Model:
         found = self._models.get(name)

@@ -16,6 +16,8 @@ from agentgraph.definition.model import Model
 from agentgraph.definition.tool import checked_function
 from agentgraph.errors import ContextError, DefinitionError
 
+_WHOLE_NUMBERS = ("max_turns", "tool_output_limit", "arguments_limit", "input_limit", "tool_concurrency")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig:
@@ -39,6 +41,10 @@ class RunConfig:
     """How many tools of one reply may run at the same time; None for all of them."""
     tool_output_limit: int = 100_000
     """Characters of one tool's output that the model is shown; the trace keeps all of it."""
+    arguments_limit: int = 1_000_000
+    """Characters that the arguments of one call may have; a call with more is answered as an error, and its tool is not run."""
+    input_limit: int = 1_000_000
+    """Characters of text that one message of the user's may have; a run with more does not begin."""
     budget: Budget | None = None
     approve: Callable[[ToolCall], bool | str] | None = None
     """Decides at once about tools that need approval: True, False, or why not. Without it the run stops, and the context says
@@ -48,10 +54,10 @@ class RunConfig:
     """What the engine must know of this."""
 
     def __post_init__(self) -> None:
-        for option, least in (("max_turns", 1), ("tool_output_limit", 1), ("tool_concurrency", 1)):
+        for option in _WHOLE_NUMBERS:
             value = getattr(self, option)
-            if value is not None and (type(value) is not int or value < least):
-                raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least {least}")
+            if not (type(value) is int and value >= 1) and not (value is None and option == "tool_concurrency"):
+                raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least 1")
         if self.model is not None and not isinstance(self.model, str) and not callable(getattr(self.model, "reply", None)):
             raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
         if self.budget is not None and not isinstance(self.budget, Budget):
@@ -64,7 +70,8 @@ class RunConfig:
                 object.__setattr__(self, option, freeze_settings(dict(getattr(self, option)), option))
             except (ContextError, TypeError, ValueError) as wrong:
                 raise DefinitionError(f"RunConfig has {option} that are not a dict of JSON values: {wrong}") from wrong
-        settings = Settings(self.max_turns, self.parallel_tools, self.run_context is not None, self.tool_output_limit, self.budget)
+        handled = self.run_context is not None
+        settings = Settings(self.max_turns, self.parallel_tools, handled, self.tool_output_limit, self.arguments_limit, self.budget)
         object.__setattr__(self, "settings", settings)
 
     def with_run_context(self, factory: Factory, handler: Handler) -> RunConfig:

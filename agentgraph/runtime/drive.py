@@ -61,12 +61,14 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
             effect = waiting.popleft()
             event: Event | None
-            left = run.seconds_left()
-            if left is not None and left <= 0 and type(effect) is not Finish:
+            if run.deadline is not None and run.is_late and type(effect) is not Finish:
                 running, waiting = 0, deque(run.feed(run.time_up()))
                 continue
             if type(effect) is CallModel:
-                event = yield from _asked(run, effect)
+                try:
+                    event = yield Ask(*run.request(effect))
+                except Exception as error:  # noqa: BLE001 - no model, or instructions that fail: the run ends, not the program
+                    event = run.not_answered(error)
             elif type(effect) is RunTool:
                 tool_run = run.tool_run(effect)
                 while run.outbox:
@@ -98,12 +100,3 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     run.close()
     while run.outbox:
         yield run.outbox.popleft()
-
-
-def _asked(run: Run, effect: CallModel) -> Generator[Wanted, Any, Event]:
-    try:
-        model, request = run.request(effect)
-    except Exception as error:  # noqa: BLE001 - no model, or instructions that fail: the run ends, not the program
-        return run.not_answered(error)
-    answered: Event = yield Ask(model, request)
-    return answered

@@ -9,10 +9,11 @@ from collections import deque
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from agentgraph.conversation.context import Context, Settings
+from agentgraph.conversation.context import Context
 from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.message import Message
 from agentgraph.conversation.reply import Reply
 from agentgraph.definition.model import Model, ModelRequest
 from agentgraph.definition.shape import Mismatch
@@ -23,7 +24,7 @@ from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied,
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
-from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, ModelError
+from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import Listeners, tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
@@ -35,6 +36,7 @@ from agentgraph.runtime.tool_run import ToolRun
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from agentgraph.conversation.budget import Budget
     from agentgraph.engine.effects import Effect
     from agentgraph.machine.machine import Machine
     from agentgraph.runtime.config import RunConfig
@@ -65,39 +67,42 @@ def _decided(given: Any) -> bool | str:
     return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
 
 
+def _read(said: Any) -> tuple[Any, str]:
+    """What the user said, as a message holds it, and the text in it.
+
+    Raises:
+        DefinitionError: for what nobody can say.
+    """
+    if isinstance(said, str):
+        if not said or said.isspace():
+            raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
+        return said, said
+    if not isinstance(said, list | tuple):
+        raise DefinitionError(f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run")
+    message = Message("user", freeze(list(said), "input"))
+    return message.content, message.text
+
+
 class Run:
     """One run. `context` is always the latest snapshot, whatever happens to the run."""
 
-    __slots__ = (
-        "_cause",
-        "_deadline",
-        "_finish",
-        "_handling",
-        "_pairs",
-        "_path",
-        "_seconds",
-        "_start",
-        "_started_at",
-        "around",
-        "children",
-        "context",
-        "outbox",
-        "watched",
-    )
+    # What few runs need is here, and set in those that do.
+    deadline: float | None = None
+    """When its time is up, by the monotonic clock."""
+    _told_at = 0.0
+    _seconds = 0.0
+    _handling: Handling | None = None
+    _finish: Finish | None = None
+    _cause: BaseException | None = None
 
     def __init__(self, around: Surroundings, context: Context) -> None:
         self.around = around
         self.context = self._start = context
-        self._handling: Handling | None = None
         self.outbox: deque[Observation] = deque()
         self.children: dict[str, Trace] = {}
+        self._started_at: dict[str, float] = {}
         self._pairs: list[tuple[Event, Context]] = []
         self._path: list[str] = []
-        self._finish: Finish | None = None
-        self._cause: BaseException | None = None
-        self._started_at: dict[str, float] = {}
-        self._seconds: float | None = None
-        self._deadline: float | None = None
         self.watched = around.collecting or bool(around.listeners)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -110,14 +115,14 @@ class Run:
                 self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
-            if isinstance(said, str) and not said.strip():
-                raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
-            if not isinstance(said, str | list | tuple):
-                raise DefinitionError(
-                    f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run"
-                )
-            self._start_clock(around.config.settings)
-            event = UserSaid(said if isinstance(said, str) else freeze(list(said), "input"), around.config.settings)
+            content, text = _read(said)
+            settings = around.config.settings
+            if settings.budget is not None:
+                self._start_clock(settings.budget, 0.0)
+            event = UserSaid(content, settings)
+            if len(text) > around.config.input_limit:
+                self._finish = Finish("budget", error=LimitReached("input_limit", around.config.input_limit, self.context))
+                return ()
             if self.watched and not around.within:
                 self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
@@ -133,8 +138,9 @@ class Run:
             raise ContextError("nothing is pending in this context, so there is nothing to take up; give a message", self.context)
         self._refuse_stranger()
         self._refuse_misfits()
-        if self.context.progress is not None:
-            self._start_clock(self.context.progress.settings)
+        progress = self.context.progress
+        if progress is not None and progress.settings.budget is not None:
+            self._start_clock(progress.settings.budget, progress.seconds)
         self._path.append(self.context.agent or "")
         if self.watched:
             self.tell(
@@ -164,6 +170,9 @@ class Run:
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """Step by `event`; what is newly asked of the outside."""
         before = self.context
+        if self.deadline is not None and type(event) is not UserSaid:
+            now = monotonic()
+            event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
         after, effects = step(self.around.machine, before, event)
         self.context = after
         self._pairs.append((event, after))
@@ -180,16 +189,21 @@ class Run:
 
     def seconds_left(self) -> float | None:
         """Until the run's time is up; None when it has no limit."""
-        return None if self._deadline is None else self._deadline - monotonic()
+        return None if self.deadline is None else self.deadline - monotonic()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the run's time is up."""
+        return self.deadline is not None and self.deadline <= monotonic()
 
     def time_up(self) -> TimeUp:
         """The event that ends a run whose time is up."""
-        return TimeUp(self._seconds or 0.0)
+        return TimeUp(self._seconds)
 
-    def _start_clock(self, settings: Settings) -> None:
-        if settings.budget is not None and settings.budget.seconds is not None:
-            self._seconds = settings.budget.seconds
-            self._deadline = monotonic() + self._seconds
+    def _start_clock(self, budget: Budget, used: float) -> None:
+        if budget.seconds is not None:
+            self._seconds, self._told_at = budget.seconds, monotonic()
+            self.deadline = self._told_at + self._seconds - used
 
     # -- effects, as far as they need no waiting ---------------------------------------------------------------------
 
@@ -219,8 +233,7 @@ class Run:
 
     def not_answered(self, error: BaseException) -> ModelFailed | TimeUp:
         """The model failed, or the run's time was up; the error is kept as the cause of the one in the result."""
-        left = self.seconds_left()
-        if left is not None and left <= 0:
+        if self.deadline is not None and self.is_late:
             return self.time_up()
         self._cause = harmless(error)
         return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {shown(error)}")
@@ -284,7 +297,7 @@ class Run:
             usage=self.context.usage - self._start.usage,
             path=tuple(self._path),
             stop_reason=finish.reason,
-            trace=Trace(self._start, self._pairs, dict(self.children)),
+            trace=Trace(self._start, self._pairs, self.children),
             error=finish.error,
         )
 

@@ -35,7 +35,7 @@ def perform(run: Run, said: Any) -> None:
             wanted = driver.send(answer)
         except StopIteration:
             return
-        answer = _answer(run, wanted, arrivals)
+        answer = _replied(run, wanted) if type(wanted) is Ask else _answer(run, wanted, arrivals)
 
 
 def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
@@ -87,7 +87,10 @@ def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
 
 def _replied(run: Run, ask: Ask) -> Event:
     try:
-        return run.answered(_whole(run, ask))
+        if run.deadline is not None:
+            return run.answered(_whole(run, ask))
+        reply = ask.model.reply(ask.request)
+        return run.answered(reply if type(reply) is Reply else _waited_for(reply))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from agentgraph import (
     Agent,
@@ -18,6 +19,7 @@ from agentgraph import (
     RunConfig,
     RunResult,
     ScriptedModel,
+    ToolCall,
     Usage,
     call,
     handoff,
@@ -128,3 +130,54 @@ def test_resuming_does_not_reset_what_was_used() -> None:
 
     assert result.stop_reason == "budget"
     assert [m.text for m in result.messages if m.role == "tool"][:2] == ["seen", "seen"]
+
+
+def slowly(_: object) -> ToolCall:
+    time.sleep(0.4)
+    return call("look")
+
+
+def test_resuming_does_not_reset_the_clock() -> None:
+    """ "belong to one run": what was used of the seconds is in the context; the time between, when nobody was at work, does not count."""
+    config = RunConfig(model=ScriptedModel([call("look"), slowly, "done"]), budget=Budget(seconds=60))
+    with AgentRunner.with_agents(*AGENTS).stream("go", config=config) as stream:
+        seen = [event for event in stream if type(event).__name__ == "LLMCallComplete"][:2]
+        stopped = next(c for c in (event.context for event in seen) if c.progress is not None and c.progress.model_calls == 2)  # type: ignore[attr-defined]
+    assert stopped.progress is not None
+    assert 0.35 < stopped.progress.seconds < 30
+
+    kept = Context.from_json(stopped.to_json())
+    assert kept.progress is not None
+    used = replace(kept.progress, settings=replace(kept.progress.settings, budget=Budget(seconds=kept.progress.seconds)))
+    late = AgentRunner.with_agents(*AGENTS).resume(replace(kept, progress=used), config=RunConfig(model=ScriptedModel(["never"])))
+
+    assert isinstance(late.error, LimitReached)
+    assert (late.stop_reason, late.error.limit) == ("budget", "seconds")
+    assert late.context.messages[: len(kept.messages)] == tuple(kept.messages)
+
+
+def test_a_run_without_a_limit_of_seconds_tells_no_time() -> None:
+    """So that its trace is the same whenever and wherever it is run."""
+    result = AgentRunner.with_agents(*AGENTS, config=RunConfig(model=ScriptedModel([call("look"), "done"]))).run("go")
+
+    assert {event.elapsed for event in result.trace.events} == {0.0}
+
+
+def test_ping_pong_is_stopped() -> None:
+    """ "visits to one cycle": two agents that hand over to each other come to an end, by the cycle, the handoffs, or the model calls."""
+    forever = {"A": [handoff("B")] * 1000, "B": [handoff("A")] * 1000}
+    for budget, limit, moves in (
+        (Budget(visits=3), "visits", 6),
+        (Budget(handoffs=7), "handoffs", 7),
+        (None, "max_turns", 10),
+    ):
+        for result in _each_way(forever, budget):
+            assert isinstance(result.error, LimitReached)
+            assert result.error.limit == limit
+            assert sum(1 for m in result.messages if m.role == "tool" and m.agent is not None) == moves
+            assert result.error.context == result.context
+
+
+def _each_way(script: Any, budget: Budget | None) -> list[RunResult]:
+    runners = [AgentRunner.with_agents(*AGENTS, config=RunConfig(model=ScriptedModel(script), budget=budget)) for _ in range(2)]
+    return [runners[0].run("go"), asyncio.run(runners[1].arun("go"))]
