@@ -2,7 +2,8 @@
 
 The mock provider answers anything, so whatever it was sent is checked here. The rules are the intersection of what
 OpenAI, Anthropic and Gemini accept: a body without violations is refused by none of them. This reads nothing of
-agentgraph's own code: it is the second opinion.
+agentgraph's own code: it is the second opinion. What litellm makes of a body for another protocol is checked in
+`anthropic_rules.py` and `gemini_rules.py`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,16 @@ RULES: Mapping[str, str] = {
     "T1": "tool names are letters, digits, '_' and '-', beginning with no digit and no '-', 63 at most",
     "T2": "tool names are unique",
     "T3": "tools are declared when the history holds calls",
+    "A1": "the roles alternate",
+    "A2": "the message after a tool_use holds the tool_result of each, before anything else, and no other",
+    "A3": "the input of a tool_use is an object",
+    "A4": "no text block is blank",
+    "G1": "the roles are user and model, and alternate",
+    "G2": "the content after a function_call holds one function_response of the same name for each, and no other",
+    "G3": "no part is empty",
+    "G4": "args and response are objects",
 }
-"""Codes and what they ask for. H: history, C: contents, S: system, R: roles, T: tools."""
+"""Codes and what they ask for. H: history, C: contents, S: system, R: roles, T: tools; A: Anthropic's own, G: Gemini's own."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,62}")
 _ROLES = frozenset({"system", "user", "assistant", "tool"})

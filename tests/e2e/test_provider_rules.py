@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.e2e import anthropic_rules, gemini_rules
 from tests.e2e.provider_rules import RULES, Violation, violations
 
 Body = dict[str, Any]
@@ -95,6 +96,78 @@ BROKEN: list[tuple[str, str, Callable[[Body], None]]] = [
 ]
 
 
+CLAUDE: Body = {
+    "system": [{"type": "text", "text": "You are Billing."}],
+    "tools": [{"name": "lookup"}],
+    "messages": [
+        {"role": "user", "content": "Where is my invoice?"},
+        {
+            "role": "assistant",
+            "content": [{"type": "text", "text": "Wait."}, {"type": "tool_use", "id": "c1", "name": "lookup", "input": {}}],
+        },
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "c1", "content": "found"}, {"type": "text", "text": "Go on."}]},
+        {"role": "assistant", "content": [{"type": "text", "text": "Here it is."}]},
+        {"role": "user", "content": [{"type": "text", "text": "Thanks."}]},
+    ],
+}
+
+GEMINI: Body = {
+    "system_instruction": {"parts": [{"text": "You are Billing."}]},
+    "tools": [{"function_declarations": [{"name": "lookup"}]}],
+    "contents": [
+        {"role": "user", "parts": [{"text": "Where is my invoice?"}]},
+        {"role": "model", "parts": [{"text": "Wait."}, {"function_call": {"name": "lookup", "args": {}}}]},
+        {"role": "user", "parts": [{"function_response": {"name": "lookup", "response": {"content": "found"}}}]},
+        {"role": "model", "parts": [{"text": "Here it is."}]},
+        {"role": "user", "parts": [{"text": "Thanks."}]},
+    ],
+}
+
+
+def _claude(at: int, *blocks: Body) -> Callable[[Body], None]:
+    return lambda body: body["messages"][at].update(content=list(blocks))
+
+
+def _gemini(at: int, *parts: Body) -> Callable[[Body], None]:
+    return lambda body: body["contents"][at].update(parts=list(parts))
+
+
+OF_CLAUDE: list[tuple[str, str, Callable[[Body], None]]] = [
+    ("A1", "the user twice", lambda body: body["messages"].append({"role": "user", "content": "Hello?"})),
+    ("A2", "a call without an answer", _claude(2, {"type": "text", "text": "Go on."})),
+    ("A2", "an answer to nothing", _claude(4, {"type": "tool_result", "tool_use_id": "c1", "content": "found"})),
+    ("A2", "an answer behind text", lambda body: body["messages"][2]["content"].reverse()),
+    ("A2", "a call at the end", lambda body: body.update(messages=body["messages"][:2])),
+    ("A3", "an input that is text", _claude(1, {"type": "tool_use", "id": "c1", "name": "lookup", "input": "{}"})),
+    ("A4", "blank text", _claude(3, {"type": "text", "text": " "})),
+    ("H1", "a call without an answer", _claude(2, {"type": "text", "text": "Go on."})),
+    ("H2", "an answer to nothing", _claude(4, {"type": "tool_result", "tool_use_id": "c9", "content": "found"})),
+    ("S1", "an empty system", lambda body: body.update(system="")),
+    ("T3", "calls, and no tools", lambda body: body.pop("tools")),
+]
+
+OF_GEMINI: list[tuple[str, str, Callable[[Body], None]]] = [
+    ("G1", "the model twice", lambda body: body["contents"].insert(4, {"role": "model", "parts": [{"text": "Here."}]})),
+    ("G1", "a role of another provider", lambda body: body["contents"][3].update(role="assistant")),
+    ("G2", "a call without an answer", _gemini(2, {"text": "Go on."})),
+    ("G2", "an answer of another name", _gemini(2, {"function_response": {"name": "pay", "response": {}}})),
+    ("G2", "a call at the end", lambda body: body.update(contents=body["contents"][:2])),
+    ("G3", "an empty part", _gemini(3, {"text": ""})),
+    ("G3", "a part of nothing", _gemini(3, {})),
+    ("G4", "arguments that are a list", _gemini(1, {"function_call": {"name": "lookup", "args": [1]}})),
+    ("G4", "a response that is text", _gemini(2, {"function_response": {"name": "lookup", "response": "found"}})),
+    ("H1", "a call without an answer", _gemini(2, {"text": "Go on."})),
+    ("H2", "an answer to nothing", _gemini(4, {"function_response": {"name": "lookup", "response": {}}})),
+    ("S1", "an empty system", lambda body: body.update(system_instruction={"parts": [{"text": ""}]})),
+    ("T3", "calls, and no tools", lambda body: body.pop("tools")),
+]
+
+FOREIGN = [
+    *(pytest.param(anthropic_rules.violations, CLAUDE, *broken, id=f"anthropic {broken[0]}: {broken[1]}") for broken in OF_CLAUDE),
+    *(pytest.param(gemini_rules.violations, GEMINI, *broken, id=f"gemini {broken[0]}: {broken[1]}") for broken in OF_GEMINI),
+]
+
+
 def _codes(found: list[Violation]) -> set[str]:
     return {violation.code for violation in found}
 
@@ -112,7 +185,22 @@ def test_a_broken_body_is_found(code: str, what: str, change: Callable[[Body], N
 
 
 def test_every_rule_has_a_body_that_breaks_it() -> None:
-    assert {code for code, _, _ in BROKEN} == set(RULES)
+    assert {code for code, _, _ in [*BROKEN, *OF_CLAUDE, *OF_GEMINI]} == set(RULES)
+
+
+def test_good_bodies_of_other_protocols_break_no_rule() -> None:
+    assert anthropic_rules.violations(CLAUDE) == []
+    assert gemini_rules.violations(GEMINI) == []
+
+
+@pytest.mark.parametrize(("check", "good", "code", "what", "change"), FOREIGN)
+def test_a_broken_body_of_another_protocol_is_found(
+    check: Callable[[Body], list[Violation]], good: Body, code: str, what: str, change: Callable[[Body], None]
+) -> None:
+    body = deepcopy(good)
+    change(body)
+
+    assert code in _codes(check(body)), what
 
 
 def test_a_violation_says_the_rule_and_the_place() -> None:
