@@ -50,13 +50,6 @@ GAP = {"half": HALF, "whole": TOLD}
 """The known gap: a stream of Gemini's, asked for without tools, gives litellm no sign of its end, so a clean end passes for it.
 It is "half" or the "whole" of what was said. With tools nothing is streamed there, so no tool is ever run on half a call."""
 
-WRONG = {
-    ("call ids that are empty", "openai", True): "litellm's stream_chunk_builder drops a call that has no id",
-    ("call ids that are empty", "anthropic", True): "litellm's stream_chunk_builder drops a call that has no id",
-    ("an error in the text", "gemini", False): "litellm calls a body that it cannot read a bad request",
-}
-"""Cells that are not yet as they should be."""
-
 
 class Cell(NamedTuple):
     fault: str
@@ -71,9 +64,8 @@ def _cells() -> Iterator[ParameterSet]:
     for fault, *expected in rows:
         for (column, protocol), way in product(enumerate(PROTOCOLS), WAYS):
             streaming = way in STREAMED
-            wrong = WRONG.get((fault, protocol, streaming))
             cell = Cell(fault, protocol, way, expected[2 * column + streaming])
-            yield pytest.param(cell, id=", ".join(cell[:3]), marks=pytest.mark.xfail(reason=wrong) if wrong else ())
+            yield pytest.param(cell, id=", ".join(cell[:3]))
 
 
 @pytest.mark.parametrize("cell", [*_cells()])

@@ -20,6 +20,7 @@ from agentgraph.runtime.shown import behind, harmless, shown
 _CREDENTIAL = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 _LEAST = 8  # characters of an environment variable that is taken for a credential
 _TOO_MANY, _SERVER_ERROR = 429, 500
+_UNPROCESSABLE = 422  # what litellm says too when it is itself that cannot process what Gemini sent
 _ONLY_NOW = frozenset({408, 409, 425})
 
 
@@ -43,7 +44,8 @@ def _reason(causes: list[BaseException], status: int | None, *, begun: bool) -> 
         return "timeout"
     if status == _TOO_MANY:
         return "rate_limited"
-    if any(isinstance(one, json.JSONDecodeError) for one in causes):
+    unread = json.JSONDecodeError if status != _UNPROCESSABLE else (ValueError, LookupError, TypeError)
+    if any(isinstance(one, unread) for one in causes):
         return "unreadable"
     if begun:
         return "cut_short"

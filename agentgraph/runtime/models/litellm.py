@@ -246,9 +246,11 @@ class _Writing:
             return text
         while (chunk := await self._next(until)) is not None:
             self._chunks.append(chunk)
-            written = chunk.choices[0].delta.content if chunk.choices else None
-            if written:
-                return str(written)
+            if chunk.choices:
+                delta = chunk.choices[0].delta
+                _name_calls(delta.tool_calls or ())
+                if delta.content:
+                    return str(delta.content)
         return None
 
     async def _next(self, until: float) -> Any:
@@ -278,6 +280,13 @@ def _wire(message: Message) -> dict[str, Any]:
     """A message for a provider: names of agents stay here, since some providers refuse blanks in them."""
     said = message.to_openai()
     return {key: said[key] for key in ("role", "content", "tool_calls", "tool_call_id") if key in said}
+
+
+def _name_calls(calls: Iterable[Any]) -> None:
+    """Give ids to calls that came without one: litellm drops those when it puts the pieces together."""
+    for call in calls:
+        if call.function is not None and call.function.name and not call.id:
+            call.id = f"call_{call.index}"
 
 
 def _plain(value: Any) -> Any:
