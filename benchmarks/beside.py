@@ -1,0 +1,102 @@
+"""The peers: every cell of every framework is measured in a process of its own, which may fail or be cut off without harm to the others."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from benchmarks.cells import FOR_PEERS, Cell
+from benchmarks.measure import Effort, Ratio, Timed
+from benchmarks.table import Row, amount, columns
+
+ROOT = Path(__file__).parent.parent
+_PYTHON = ROOT / ".tools/bench/venv/bin/python"
+_PEERS = tuple(
+    line.partition("==")[0] for line in (ROOT / "benchmarks/peers/requirements.txt").read_text("utf-8").splitlines() if line[0] != "#"
+)
+_LIMIT = {"W9": 30}
+"""Seconds that a cell may take, with its imports; 60 elsewhere."""
+_SURROUNDINGS = {
+    **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
+    "PYTHONPATH": str(ROOT),
+    "PYTHONWARNINGS": "ignore",
+    "ENABLE_INSTRUMENTATION": "false",
+    "LANGSMITH_TRACING": "false",
+    "OPENAI_AGENTS_DISABLE_TRACING": "1",
+    "OTEL_SDK_DISABLED": "true",
+}
+
+Found = Mapping[tuple[str, Cell], Timed | str]
+"""By peer and cell: a figure, or why there is none."""
+
+
+def measured(effort: Effort, keys: Collection[str]) -> Found:
+    """What the peers take for the cells of `keys`."""
+    return {(peer, cell): _cell(peer, cell, effort) for peer in _PEERS for cell in FOR_PEERS if cell.key in keys}
+
+
+def versions() -> str:
+    """The peers as they are installed."""
+    script = "from importlib.metadata import distributions as all; print(*(one.name + ' ' + one.version for one in all()), sep=chr(10))"
+    if not _PYTHON.exists():
+        return "none is installed"
+    installed = subprocess.run([_PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    return ", ".join(sorted(one for one in installed if one.partition(" ")[0] in _PEERS))
+
+
+def _cell(peer: str, cell: Cell, effort: Effort) -> Timed | str:
+    limit = _LIMIT.get(cell.key, 60)
+    command = [str(_PYTHON), "-m", "benchmarks.peers", peer, str(cell), json.dumps(effort)]
+    try:
+        done = subprocess.run(command, env=_SURROUNDINGS, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=True)
+        first, second, ratio = json.loads(done.stdout.splitlines()[-1])
+        found: Timed | str = Timed(first, second, Ratio(*ratio))
+    except subprocess.TimeoutExpired:
+        found = f"cut off after {limit} s"
+    except subprocess.CalledProcessError as failed:
+        found = (failed.stderr.strip().splitlines() or ["it ended without a word"])[-1][:200]
+    except (OSError, ValueError, IndexError) as failed:
+        found = f"{type(failed).__name__}: {failed}"
+    print(f"{cell.key}  {peer:32} {cell.what:58} {_shown(found, cell)}", file=sys.stderr)
+    return found
+
+
+# -- the table ---------------------------------------------------------------------------------------------------------------
+
+
+def table(found: Found, rows: Collection[Row] = ()) -> str:
+    """One row a cell, one column a framework, beside agentgraph where it was measured too."""
+    ours = {(row.key, row.what): row for row in rows}
+    cells = [cell for cell in FOR_PEERS if any(cell is measured for _, measured in found)]
+    lines = [("", "what", "agentgraph", *_PEERS)]
+    for cell in cells:
+        row = ours.get((cell.key, cell.what))
+        mine = f"{row.ratio.partition(' ')[0]} ({row.ours})" if row else ""
+        lines.append((cell.key, cell.what, mine, *(_shown(found[peer, cell], cell) for peer in _PEERS)))
+    return columns(lines) + "".join(_reasons(found))
+
+
+def _shown(found: Timed | str, cell: Cell) -> str:
+    if isinstance(found, Timed):
+        return f"{times(found.ratio.median)} ({amount(found.second, cell.unit)})"
+    return found if found.startswith("cut off") else "failed"
+
+
+def times(ratio: float) -> str:
+    """A ratio to three digits."""
+    return f"{ratio:,.0f}x" if ratio >= 100 else f"{ratio:.3g}x"
+
+
+def _reasons(found: Found) -> Iterator[str]:
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for (peer, cell), what in found.items():
+        if isinstance(what, str) and not what.startswith("cut off"):
+            reasons.setdefault((peer, what), []).append(f"{cell.key} {cell.what}")
+    for (peer, why), where in reasons.items():
+        yield f"\n- {peer} failed: `{why}` ({'; '.join(where) if len(where) < 4 else f'{len(where)} cells'})"
+    if reasons:
+        yield "\n"
