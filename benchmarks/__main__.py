@@ -13,12 +13,19 @@ from pathlib import Path
 
 import agentgraph
 from benchmarks import beside
+from benchmarks.cells import AT_ONCE, CARRYING, INSIDE
+from benchmarks.charts import chart
 from benchmarks.measure import QUICK, Effort
 from benchmarks.table import Row, details, goals
 from benchmarks.workloads import PROFILED, WORKLOADS
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
-_PEERS_EFFORT = Effort(pairs=30, seconds=2.0, repeats=3)
+_PEERS_EFFORT = Effort(pairs=30, seconds=1.5, repeats=3)
+CHARTS = {
+    "history": ("A turn with a tool, in a long conversation", "messages carried", CARRYING),
+    "graph": ("A turn inside a large graph", "agents, with 5 handoffs each", INSIDE),
+    "crowd": ("Conversations at once, with a model that takes 50 ms a call (3 calls)", "conversations", AT_ONCE),
+}
 
 
 def main() -> None:
@@ -34,6 +41,10 @@ def main() -> None:
     print(text)
     if everything:
         RESULTS.write_text(text, encoding="utf-8", newline="\n")
+        every = beside.figures(found, rows)
+        for name, (title, across, cells) in CHARTS.items():
+            lines = {who: [(cell.size, line[cell]) for cell in cells if cell in line] for who, line in every.items()}
+            (RESULTS.parent / f"{name}.svg").write_text(chart(title, across, lines), encoding="utf-8", newline="\n")
 
 
 def _options() -> argparse.Namespace:
@@ -89,6 +100,8 @@ def _report(rows: list[Row], found: beside.Found) -> str:
         parts.append(f"## agentgraph beside its goals\n\n{sum(judged)} of {len(judged)} goals are met.\n\n{goals(rows)}")
     if found:
         parts.append(f"## Other frameworks\n\n{_PEERS}\n{beside.table(found, rows)}")
+    if rows and found:
+        parts.append("## Growth\n\n" + "".join(f"![{title}]({name}.svg)\n" for name, (title, _, _) in CHARTS.items()))
     if rows:
         parts.append(f"## Everything about agentgraph\n\n{details(rows)}")
     return "\n".join(parts)

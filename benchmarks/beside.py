@@ -9,7 +9,7 @@ import sys
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
-from benchmarks.cells import FOR_PEERS, Cell
+from benchmarks.cells import ALL, CARRYING, FOR_PEERS, INSIDE, Cell
 from benchmarks.measure import Effort, Ratio, Timed
 from benchmarks.table import Row, amount, columns
 
@@ -18,7 +18,7 @@ _PYTHON = ROOT / ".tools/bench/venv/bin/python"
 _PEERS = tuple(
     line.partition("==")[0] for line in (ROOT / "benchmarks/peers/requirements.txt").read_text("utf-8").splitlines() if line[0] != "#"
 )
-_LIMIT = {"W9": 30}
+_LIMIT = {"W6": 90, "W9": 30}
 """Seconds that a cell may take, with its imports; 60 elsewhere."""
 _SURROUNDINGS = {
     **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
@@ -29,6 +29,12 @@ _SURROUNDINGS = {
     "OPENAI_AGENTS_DISABLE_TRACING": "1",
     "OTEL_SDK_DISABLED": "true",
 }
+
+_GROWTH = (
+    ("growth: 1,000 carried beside 10", CARRYING[0], CARRYING[2]),
+    ("growth: 10,000 carried beside 10", CARRYING[0], CARRYING[3]),
+    ("growth: W1 inside 1,000 agents beside 10", INSIDE[0], INSIDE[2]),
+)
 
 Found = Mapping[tuple[str, Cell], Timed | str]
 """By peer and cell: a figure, or why there is none."""
@@ -69,15 +75,29 @@ def _cell(peer: str, cell: Cell, effort: Effort) -> Timed | str:
 
 
 def table(found: Found, rows: Collection[Row] = ()) -> str:
-    """One row a cell, one column a framework, beside agentgraph where it was measured too."""
+    """One row a cell, one column a framework, beside agentgraph where it was measured too; then how the figures grow."""
     ours = {(row.key, row.what): row for row in rows}
-    cells = [cell for cell in FOR_PEERS if any(cell is measured for _, measured in found)]
     lines = [("", "what", "agentgraph", *_PEERS)]
-    for cell in cells:
+    for cell in dict.fromkeys(cell for _, cell in found):
         row = ours.get((cell.key, cell.what))
         mine = f"{row.ratio.partition(' ')[0]} ({row.ours})" if row else ""
         lines.append((cell.key, cell.what, mine, *(_shown(found[peer, cell], cell) for peer in _PEERS)))
+    every = figures(found, rows)
+    for what, small, large in _GROWTH:
+        if any(small in line or large in line for line in every.values()):
+            grown = (every[name] for name in ("agentgraph", *_PEERS))
+            lines.append((small.key, what, *(times(line[large] / line[small]) if {small, large} <= set(line) else "" for line in grown)))
     return columns(lines) + "".join(_reasons(found))
+
+
+def figures(found: Found, rows: Collection[Row]) -> dict[str, dict[Cell, float]]:
+    """What every contestant takes for every cell of which there is a figure."""
+    timed = {(row.key, row.what): row.timed for row in rows if row.timed}
+    ours = {cell: timed[cell.key, cell.what] for cell in ALL if (cell.key, cell.what) in timed}
+    every = {"bare loop": {cell: one.first for cell, one in ours.items()}, "agentgraph": {cell: one.second for cell, one in ours.items()}}
+    for peer in _PEERS:
+        every[peer] = {cell: one.second for (who, cell), one in found.items() if who == peer and isinstance(one, Timed)}
+    return every
 
 
 def _shown(found: Timed | str, cell: Cell) -> str:

@@ -36,8 +36,9 @@ AT_ONCE = tuple(Cell("W6", f"W3 with a 50 ms model, {n:,} at once" if n > 1 else
 THREADED = Cell("W6", "W3 with a 50 ms model, 64 threads x 4, sync")
 AGENT = Cell("W7", "an agent with a tool", unit="KiB")
 IMPORT = Cell("W8", "the import of what every user needs")
-BUILDING = tuple(Cell("W9", f"{n:,} agents: built, checked, compiled", n) for n in AGENTS)
+BUILDING = tuple(Cell("W9", f"{n:,} agents: made ready to run", n) for n in AGENTS)
 INSIDE = tuple(Cell("W9", f"{n:,} agents: W1 inside", n, "turn") for n in AGENTS)
 
 FOR_PEERS = (OPENING, *TURNS, *CARRYING, *AT_ONCE[-1:], AGENT, IMPORT, *BUILDING[:3], *INSIDE[:3])
 """The cells that peers are measured in too."""
+ALL = (OPENING, *TURNS, *CARRYING, *AT_ONCE, THREADED, AGENT, IMPORT, *BUILDING, *INSIDE)

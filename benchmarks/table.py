@@ -19,6 +19,8 @@ class Row(NamedTuple):
     ratio: str
     goal: str = ""
     met: bool | None = None
+    timed: Timed | None = None
+    """What is shown, as numbers."""
 
     @property
     def measured(self) -> str:
@@ -29,7 +31,7 @@ class Row(NamedTuple):
 def against_bare(cell: Cell, timed: Timed, most: float | None = None) -> Row:
     """The bare loop and agentgraph, which may take `most` times as long."""
     goal, met = (f"at most {most:g}x", timed.ratio.median <= most) if most is not None else ("", None)
-    return Row(cell.key, cell.what, shown(timed.first), shown(timed.second), spread(timed.ratio), goal, met)
+    return Row(cell.key, cell.what, shown(timed.first), shown(timed.second), spread(timed.ratio), goal, met, timed)
 
 
 def spread(ratio: Ratio) -> str:
@@ -64,7 +66,7 @@ def goals(rows: Iterable[Row]) -> str:
 def details(rows: Iterable[Row]) -> str:
     """All rows, with both sides and the spread of the ratio."""
     return columns(
-        [("", "what", "bare loop", "agentgraph", "ratio (least to most)", "goal", ""), *((*row[:-1], _VERDICT[row.met]) for row in rows)]
+        [("", "what", "bare loop", "agentgraph", "ratio (least to most)", "goal", ""), *((*row[:-2], _VERDICT[row.met]) for row in rows)]
     )
 
 

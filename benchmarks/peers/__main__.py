@@ -15,7 +15,7 @@ from importlib import import_module
 from benchmarks import bare, imports, yardstick
 from benchmarks.cells import FOR_PEERS, SCENES, Cell
 from benchmarks.measure import Clock, Effort, Timed, clock, one_by_one, side_by_side, timed_pairs
-from benchmarks.peers.peer import IdleError, Peer, clock_of, played
+from benchmarks.peers.peer import Peer, clock_of, ended, played
 from benchmarks.scene import HANDOFF, TOOL, Role, Scene, wide
 
 _WEIGHED = 200
@@ -62,9 +62,7 @@ def _crowd(peer: Peer, many: int) -> Clock:
     played(peer, HANDOFF)
 
     async def converse(opened: object) -> None:
-        told = peer.told(await peer.turn(opened))
-        if told.output != HANDOFF.script[-1]:
-            raise IdleError(f"it came to {told.output!r}")
+        ended(peer.told(await peer.turn(opened)), HANDOFF)
 
     return yardstick.crowd(lambda: converse(peer.open()), many)
 

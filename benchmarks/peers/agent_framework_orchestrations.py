@@ -51,11 +51,12 @@ class Adapter:
         return builder.build()
 
     def open(self, carried: Sequence[Any] = ()) -> Any:
-        return self._workflow() if self._scene.handoffs else [*carried, Message("user", [self._scene.said])]
+        return self._workflow() if self._scene.handoffs else list(carried)
 
     async def turn(self, conversation: Any) -> Any:
         if self._scene.handoffs:
             return (await conversation.run(self._scene.said)).get_outputs()
+        conversation.append(Message("user", [self._scene.said]))
         reply = await self._agents[self._scene.roles[0].name].run(conversation)
         conversation.extend(reply.messages)
         return [reply, conversation]

@@ -56,11 +56,12 @@ class Adapter:
         graph.add_conditional_edges(START, lambda state: state.get("active") or scene.roles[0].name)
         self._graph, self._said = graph.compile(), scene.said
 
-    def open(self, carried: Sequence[Any] = ()) -> dict[str, Any]:
-        return {"messages": [*carried, HumanMessage(self._said)]}
+    def open(self, carried: Sequence[Any] = ()) -> list[Any]:
+        return list(carried)
 
-    async def turn(self, conversation: dict[str, Any]) -> Any:
-        return await self._graph.ainvoke(conversation, {"recursion_limit": 100})
+    async def turn(self, conversation: list[Any]) -> Any:
+        said = {"messages": [*conversation, HumanMessage(self._said)]}
+        return await self._graph.ainvoke(said, {"recursion_limit": 100})
 
     def told(self, given: Any) -> Told:
         return told(given["messages"], given["active"])

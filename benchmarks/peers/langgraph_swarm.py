@@ -30,11 +30,12 @@ class Adapter:
         self._swarm = create_swarm(list(map(agent, scene.roles)), default_active_agent=scene.roles[0].name).compile()
         self._said, self._entry = scene.said, scene.roles[0].name
 
-    def open(self, carried: Sequence[Any] = ()) -> dict[str, Any]:
-        return {"messages": [*carried, HumanMessage(self._said)]}
+    def open(self, carried: Sequence[Any] = ()) -> list[Any]:
+        return list(carried)
 
-    async def turn(self, conversation: dict[str, Any]) -> Any:
-        return await self._swarm.ainvoke(conversation, {"recursion_limit": 100})
+    async def turn(self, conversation: list[Any]) -> Any:
+        said = {"messages": [*conversation, HumanMessage(self._said)]}
+        return await self._swarm.ainvoke(said, {"recursion_limit": 100})
 
     def told(self, given: Any) -> Told:
         return told(given["messages"], given.get("active_agent") or self._entry)

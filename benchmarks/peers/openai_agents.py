@@ -41,7 +41,7 @@ class Adapter:
         }
         for role in scene.roles:
             agents[role.name].handoffs = [handoff(agents[name], tool_name_override=f"handoff_to_{name}") for name in role.handoffs]
-        self._entry = agents[scene.roles[0].name]
+        self._agents, self._entry = agents, agents[scene.roles[0].name]
         self._said = {"role": "user", "content": scene.said}
 
     def open(self, carried: Sequence[Any] = ()) -> list[Any]:

@@ -50,12 +50,25 @@ def clock_of(peer: Peer, scene: Scene, carried: Sequence[Any] = ()) -> Clock:
     async def timed(times: int) -> float:
         LINES.set(cycle(list(scene.lines())))
         opened = [peer.open(carried) for _ in range(times)]
+        given = None
         start = process_time()
         for conversation in opened:
-            await peer.turn(conversation)
-        return process_time() - start
+            given = await peer.turn(conversation)
+        took = process_time() - start
+        ended(peer.told(given), scene)
+        return took
 
     return lambda times: LOOP.run_until_complete(timed(times))
+
+
+def ended(told: Told, scene: Scene) -> None:
+    """Nothing, when the turn ended with the scene's last text.
+
+    Raises:
+        IdleError: otherwise.
+    """
+    if told.output != scene.script[-1]:
+        raise IdleError(f"it came to {told.output!r}")
 
 
 def played(peer: Peer, scene: Scene, carried: Sequence[Any] = (), turn: int = 0) -> Told:
