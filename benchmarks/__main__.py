@@ -85,11 +85,11 @@ sides play in one process, batch by batch in turns, and the ratio is the median 
 the times. Times are processor time; W6, W8 and the limits, where something waits, are wall time. Rows are in asyncio unless
 they say `sync`.
 """
-_PEERS = """\
+_PEERS = f"""\
 Times the bare loop, and in brackets the time of one turn (or the size). Each framework is measured through its own model
-interface, with telemetry off, beside the bare loop in a process of its own ([peers/](peers/)); before a figure is taken, the
-adapter makes sure that the text came, the tool ran and the handoff happened. Conversations are opened before the clock starts
-(W0 says what that costs). A cell may take 60 s, in W9 30 s; what takes more is cut off.
+interface, with telemetry off, beside the bare loop in a process of its own ([peers/](peers/)); before the clock starts it
+is made sure that the text came, the tool ran and the handoff happened, and after every batch that the text still comes. Conversations
+are opened before the clock starts (W0 says what that costs). What takes longer than {", ".join(f"{seconds} s in {key}" for key, seconds in beside.LIMITS.items())} is cut off.
 """
 
 

@@ -18,8 +18,8 @@ _PYTHON = ROOT / ".tools/bench/venv/bin/python"
 _PEERS = tuple(
     line.partition("==")[0] for line in (ROOT / "benchmarks/peers/requirements.txt").read_text("utf-8").splitlines() if line[0] != "#"
 )
-_LIMIT = {"W6": 90, "W9": 30}
-"""Seconds that a cell may take, with its imports; 60 elsewhere."""
+LIMITS = {"W6": 90, "W9": 30, "the others": 60}
+"""Seconds that a cell may take, with its imports, by workload."""
 _SURROUNDINGS = {
     **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
     "PYTHONPATH": str(ROOT),
@@ -55,7 +55,7 @@ def versions() -> str:
 
 
 def _cell(peer: str, cell: Cell, effort: Effort) -> Timed | str:
-    limit = _LIMIT.get(cell.key, 60)
+    limit = LIMITS.get(cell.key, LIMITS["the others"])
     command = [str(_PYTHON), "-m", "benchmarks.peers", peer, str(cell), json.dumps(effort)]
     try:
         done = subprocess.run(command, env=_SURROUNDINGS, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=True)
@@ -64,8 +64,10 @@ def _cell(peer: str, cell: Cell, effort: Effort) -> Timed | str:
     except subprocess.TimeoutExpired:
         found = f"cut off after {limit} s"
     except subprocess.CalledProcessError as failed:
-        found = (failed.stderr.strip().splitlines() or ["it ended without a word"])[-1][:200]
-    except (OSError, ValueError, IndexError) as failed:
+        found = (failed.stderr.strip().splitlines() or ["it ended without a word"])[-1].replace(str(ROOT), ".")[:200]
+    except FileNotFoundError:
+        found = "it is not installed: make setup-bench"
+    except (ValueError, IndexError) as failed:
         found = f"{type(failed).__name__}: {failed}"
     print(f"{cell.key}  {peer:32} {cell.what:58} {_shown(found, cell)}", file=sys.stderr)
     return found

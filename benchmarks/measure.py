@@ -31,7 +31,7 @@ class Effort(NamedTuple):
     """Of what takes long, or a process of its own."""
 
 
-QUICK = Effort(pairs=30, batch=0.001, repeats=3)
+QUICK = Effort(pairs=30, batch=0.001, seconds=1.0, repeats=3)
 
 
 class Ratio(NamedTuple):
