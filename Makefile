@@ -9,7 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check fix draw bench setup setup-dev setup-wire clean
+.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
@@ -32,10 +32,11 @@ fix: setup-dev
 draw: setup-dev
 	$(BIN)/python -m diagrams
 
-bench: setup-dev
+bench: setup-dev setup-bench
 	$(BIN)/python -m benchmarks
 
 setup-dev: $(VENV)/.installed-dev
+setup-bench: .tools/bench/.installed
 setup-wire:
 	@sh tests/e2e/install_server.sh
 
@@ -53,6 +54,14 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	@echo "Installing what the tests need into $(VENV) ..."
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -e ".[all]" $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"])')
 	@touch $@
+
+# The frameworks that `make bench` measures too, apart from ours. One that cannot be installed keeps no other from being measured.
+.tools/bench/.installed: benchmarks/peers/requirements.txt
+	@echo "Installing other frameworks into .tools/bench/venv (once; about two minutes) ..."
+	@$(PYTHON) -m venv .tools/bench/venv
+	@missing=; for peer in $$(grep -v '^#' $<); do \
+		.tools/bench/venv/bin/python -m pip install -q --disable-pip-version-check "$$peer" || missing="$$missing $$peer"; \
+	done; if [ -z "$$missing" ]; then touch $@; else echo "Not installed, and their columns will say so:$$missing"; fi
 
 clean:
 	rm -rf $(VENV) .tools

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from agentgraph import Agent, Context
 from benchmarks import bare, ours
+from benchmarks.cells import AGENT
 from benchmarks.measure import Effort
 from benchmarks.scene import TOOL, Asked, Role, Scene, wide
 from benchmarks.table import Row
@@ -22,7 +23,7 @@ _AGENTS = 10_000
 def memory(effort: Effort) -> Iterator[Row]:
     """What a live conversation and an agent take."""
     yield _row("a conversation of 20 messages", "conversation", 10)
-    yield _row("an agent with a tool", "agent", 2)
+    yield _row(AGENT.what, "agent", 2)
     yield _row("an agent with a tool and 5 handoffs, compiled", "compiled")
 
 

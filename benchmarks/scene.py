@@ -6,7 +6,10 @@ are unique, as providers send them.
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import NamedTuple
 
 
@@ -39,6 +42,11 @@ class Scene(NamedTuple):
     """Text, or (tool, arguments)."""
     said: str = "What is the balance of ACC-17?"
 
+    @property
+    def handoffs(self) -> bool:
+        """Whether anyone can hand over."""
+        return any(role.handoffs for role in self.roles)
+
     def lines(self, turn: int = 0) -> Iterator[str | Asked]:
         """The model's answers in one turn; no two turns share an id."""
         for at, line in enumerate(self.script):
@@ -64,6 +72,8 @@ def to(target: str) -> tuple[str, str]:
     return (f"handoff_to_{target}", '{"reason": "a question about money"}')
 
 
+# -- the scenes --------------------------------------------------------------------------------------------------------
+
 PLAIN = Scene((Role("billing"),), (ANSWER,))
 TOOL = Scene((Role("billing", has_tool=True),), (CHECK, ANSWER))
 HANDOFF = Scene((Role("triage", handoffs=("billing",)), Role("billing", has_tool=True)), (to("billing"), CHECK, ANSWER))
@@ -79,3 +89,25 @@ def wide(agents: int) -> Scene:
     return Scene(
         tuple(Role(name, True, tuple(names[(i * 7 + k) % agents] for k in range(1, 6))) for i, name in enumerate(names)), (ANSWER,)
     )
+
+
+# -- who speaks --------------------------------------------------------------------------------------------------------
+
+LINES: ContextVar[Iterator[str | Asked]] = ContextVar("LINES")
+"""What the model has left to say in the conversation at hand. Tasks and threads carry it, so a thousand conversations share one model."""
+PAUSE: ContextVar[float] = ContextVar("PAUSE", default=0.0)
+"""Seconds that the model takes for a line."""
+
+
+def next_line() -> str | Asked:
+    """What the model says now, after its pause."""
+    if seconds := PAUSE.get():
+        time.sleep(seconds)
+    return next(LINES.get())
+
+
+async def anext_line() -> str | Asked:
+    """The same, awaited."""
+    if seconds := PAUSE.get():
+        await asyncio.sleep(seconds)
+    return next(LINES.get())

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from benchmarks.cells import Cell
 from benchmarks.measure import Ratio, Timed
-
-_HEAD = ("", "what", "bare loop", "agentgraph", "ratio (least to most)", "goal", "")
 
 
 class Row(NamedTuple):
@@ -20,12 +19,19 @@ class Row(NamedTuple):
     ratio: str
     goal: str = ""
     met: bool | None = None
+    timed: Timed | None = None
+    """What is shown, as numbers."""
+
+    @property
+    def measured(self) -> str:
+        """What the goal is about: the ratio where it is one, else the figure."""
+        return self.ratio.partition(" ")[0] if self.goal.endswith("x") else self.ours
 
 
-def against_bare(key: str, what: str, timed: Timed, most: float | None = None) -> Row:
+def against_bare(cell: Cell, timed: Timed, most: float | None = None) -> Row:
     """The bare loop and agentgraph, which may take `most` times as long."""
     goal, met = (f"at most {most:g}x", timed.ratio.median <= most) if most is not None else ("", None)
-    return Row(key, what, shown(timed.first), shown(timed.second), spread(timed.ratio), goal, met)
+    return Row(cell.key, cell.what, shown(timed.first), shown(timed.second), spread(timed.ratio), goal, met, timed)
 
 
 def spread(ratio: Ratio) -> str:
@@ -41,11 +47,32 @@ def shown(seconds: float) -> str:
     return f"{seconds / 1e-6:.2f} us"
 
 
-def markdown(rows: Iterable[Row]) -> str:
-    """The rows as a table."""
-    verdict = {True: "met", False: "**not met**", None: ""}
-    cells = [_HEAD, *((*row[:-1], verdict[row.met]) for row in rows)]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEAD))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in cells]
+def amount(value: float, unit: str) -> str:
+    """A time, or a size in KiB."""
+    return f"{value:.2f} KiB" if unit == "KiB" else shown(value)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------------
+
+_VERDICT = {True: "met", False: "**not met**", None: ""}
+
+
+def goals(rows: Iterable[Row]) -> str:
+    """The rows that have a goal: what is looked at, and what came out."""
+    lines = [(row.key, row.what, row.measured, row.goal, _VERDICT[row.met]) for row in rows if row.met is not None]
+    return columns([("", "what", "measured", "goal", ""), *lines])
+
+
+def details(rows: Iterable[Row]) -> str:
+    """All rows, with both sides and the spread of the ratio."""
+    return columns(
+        [("", "what", "bare loop", "agentgraph", "ratio (least to most)", "goal", ""), *((*row[:-2], _VERDICT[row.met]) for row in rows)]
+    )
+
+
+def columns(lines: Sequence[Sequence[str]]) -> str:
+    """Lines as a Markdown table; the first is its head."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
+    return "\n".join([padded[0], rule, *padded[1:]]) + "\n"

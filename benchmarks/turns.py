@@ -1,21 +1,20 @@
-"""W1 to W5 and W9: what a turn costs, alone, behind a long history and inside a large graph."""
+"""W0 to W5 and W9: what a turn costs, alone, behind a long history and inside a large graph."""
 
 from __future__ import annotations
 
-import asyncio
-import gc
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from statistics import median
 
 from agentgraph import AgentRunner, Context, Machine
-from benchmarks import bare, ours
-from benchmarks.measure import Clock, Effort, Timed, aclock, clock, side_by_side, timed_pairs
-from benchmarks.scene import CHAIN, HANDOFF, PLAIN, TOOL, Scene, wide
+from benchmarks import bare, ours, yardstick
+from benchmarks.cells import BUILDING, CARRYING, INSIDE, OPENING, SCENES, TURNS
+from benchmarks.measure import Clock, Effort, Timed, aclock, clock, one_by_one, side_by_side, timed_pairs
+from benchmarks.scene import TOOL, Scene, wide
 from benchmarks.table import Row, against_bare, shown, spread
+from benchmarks.yardstick import LOOP
 
-LOOP = asyncio.new_event_loop()
 MOST = 10
 """Times the bare loop that a turn may take."""
 FLAT = 1.2
@@ -25,34 +24,23 @@ ROW = 1000
 
 # -- one turn ----------------------------------------------------------------------------------------------------------
 
-SCENES = {
-    "W1": ("user, text", PLAIN),
-    "W2": ("user, tool, text", TOOL),
-    "W3": ("triage, handoff, billing, tool, text", HANDOFF),
-    "W4": ("20 handoffs in one run", CHAIN),
-}
+
+def opening(effort: Effort) -> Iterator[Row]:
+    """W0: what a new conversation costs before anyone has spoken."""
+    yield against_bare(OPENING, side_by_side(clock(list), clock(Context), effort))
 
 
 def one_turn(key: str, effort: Effort) -> Iterator[Row]:
     """A turn that starts a conversation: awaited, with calls that arrive as text, and in the sync API."""
-    what, scene = SCENES[key]
-    yield against_bare(key, what, side_by_side(bare_clock(scene), our_clock(scene), effort), MOST)
+    scene = SCENES[key]
+    cell = next(cell for cell in TURNS if cell.key == key)
+    yield against_bare(cell, side_by_side(yardstick.awaited(scene), our_clock(scene), effort), MOST)
     if key in ("W2", "W3"):
         text = _aclock_of(ours.runner_of(_machine(scene), ours.TextModel(scene.lines())), scene, Context)
-        yield against_bare(key, f"{what}; arguments parsed anew", side_by_side(bare_clock(scene), text, effort), MOST)
-    yield against_bare(key, f"{what}; sync", side_by_side(bare_sync_clock(scene), our_sync_clock(scene), effort), MOST)
-
-
-def bare_clock(scene: Scene) -> Clock:
-    """The bare loop in asyncio."""
-    team, model, entry = bare.team_of(scene, awaited=True), bare.BareModel(scene.lines()), scene.roles[0].name
-    return aclock(LOOP, lambda: bare.arun(team, entry, model, scene.said, []))
-
-
-def bare_sync_clock(scene: Scene) -> Clock:
-    """The bare loop without asyncio."""
-    team, model, entry = bare.team_of(scene, awaited=False), bare.BareModel(scene.lines()), scene.roles[0].name
-    return clock(lambda: bare.run(team, entry, model, scene.said, []))
+        anew = cell._replace(what=f"{cell.what}; arguments parsed anew")
+        yield against_bare(anew, side_by_side(yardstick.awaited(scene), text, effort), MOST)
+    sync = cell._replace(what=f"{cell.what}; sync")
+    yield against_bare(sync, side_by_side(yardstick.waited_for(scene), our_sync_clock(scene), effort), MOST)
 
 
 def our_clock(scene: Scene) -> Clock:
@@ -82,28 +70,13 @@ def _aclock_of(runner: AgentRunner, scene: Scene, context: Callable[[], Context]
 
 def carried(effort: Effort) -> Iterator[Row]:
     """W5: a turn in a conversation that carries n messages, and many turns in a row."""
-    for n in (10, 100, 1_000, 10_000):
-        yield against_bare("W5", f"W2 with {n:,} messages carried", side_by_side(bare_carrying(n), our_carrying(n), effort), MOST)
+    for cell in CARRYING:
+        yield against_bare(cell, side_by_side(yardstick.carrying(cell.size), our_carrying(cell.size), effort), MOST)
     ours_flat = side_by_side(our_carrying(10), our_carrying(10_000), effort)
-    bare_flat = side_by_side(bare_carrying(10), bare_carrying(10_000), effort)
+    bare_flat = side_by_side(yardstick.carrying(10), yardstick.carrying(10_000), effort)
     yield _growth("W5", "10,000 carried beside 10", bare_flat.ratio.median, ours_flat, FLAT)
     bare_row, our_row = _in_a_row(_bare_row, effort), _in_a_row(_our_row, effort)
     yield _growth("W5", f"{ROW:,} turns: the last 100 beside the first", bare_row.ratio.median, our_row, 1.1)
-
-
-def bare_carrying(n: int) -> Clock:
-    """The bare loop with `n` messages behind it; the list grows, and is cut before the next turn."""
-    team, messages = bare.team_of(TOOL, awaited=True), list[bare.Message]()
-    past = bare.BareModel(chain.from_iterable(map(TOOL.lines, range(1, n))))
-    while len(messages) < n:
-        LOOP.run_until_complete(bare.arun(team, "billing", past, TOOL.said, messages))
-    model, length = bare.BareModel(TOOL.lines()), len(messages)
-
-    async def turn() -> object:
-        del messages[length:]
-        return await bare.arun(team, "billing", model, TOOL.said, messages)
-
-    return aclock(LOOP, turn)
 
 
 def our_carrying(n: int) -> Clock:
@@ -158,25 +131,19 @@ def _growth(key: str, what: str, bare_ratio: float, timed: Timed, most: float) -
 
 def large(effort: Effort) -> Iterator[Row]:
     """W9: n agents with five handoffs each: building, the first turn, and a turn."""
-    for n in (10, 100, 1_000, 10_000):
-        scene = wide(n)
-        built = _built(scene, effort)
-        goal, met = ("under 1 s", built.second < 1) if n == 10_000 else ("", None)
-        yield against_bare("W9", f"{n:,} agents: built, checked, compiled", built)._replace(goal=goal, met=met)
-        yield Row("W9", f"{n:,} agents: the first turn", "", shown(_first_turn(scene)), "")
-        turns = side_by_side(bare_clock(scene), our_clock(scene), effort)
-        yield against_bare("W9", f"{n:,} agents: W1 inside", turns, MOST)
+    for building, inside in zip(BUILDING, INSIDE, strict=True):
+        scene = wide(building.size)
+        built = one_by_one(clock(partial(bare.team_of, scene, awaited=True)), our_building(scene), effort)
+        goal, met = ("under 1 s", built.second < 1) if building is BUILDING[-1] else ("", None)
+        yield against_bare(building, built)._replace(goal=goal, met=met)
+        yield Row("W9", f"{building.size:,} agents: the first turn", "", shown(_first_turn(scene)), "")
+        yield against_bare(inside, side_by_side(yardstick.awaited(scene), our_clock(scene), effort), MOST)
     yield _growth("W9", "W1 inside 10,000 beside 10", 1.0, side_by_side(our_clock(wide(10)), our_clock(wide(10_000)), effort), FLAT)
 
 
-def _built(scene: Scene, effort: Effort) -> Timed:
-    first = clock(partial(bare.team_of, scene, awaited=True))
-    second = clock(lambda: ours.graph_of(scene, awaited=True).compile())
-    pairs = []
-    for _ in range(effort.repeats):
-        gc.collect()
-        pairs.append((first(1), second(1)))
-    return timed_pairs(pairs)
+def our_building(scene: Scene) -> Clock:
+    """Agents, handoffs, the compiled machine."""
+    return clock(lambda: ours.graph_of(scene, awaited=True).compile())
 
 
 def _first_turn(scene: Scene) -> float:

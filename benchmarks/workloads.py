@@ -1,4 +1,4 @@
-"""The workloads by name, and one of each to be profiled. W6, many conversations at once, has its place between W5 and W7."""
+"""The workloads by name, and one of each to be profiled."""
 
 from __future__ import annotations
 
@@ -6,29 +6,34 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from benchmarks import turns
+from benchmarks.cells import SCENES
+from benchmarks.crowds import at_once, our_talking
 from benchmarks.footprint import memory, our_conversation
 from benchmarks.imports import importing
+from benchmarks.limits import limits
 from benchmarks.measure import Effort
-from benchmarks.ours import graph_of
 from benchmarks.scene import wide
 from benchmarks.table import Row
+from benchmarks.yardstick import crowd
 
 Workload = Callable[[Effort], Iterator[Row]]
 
 WORKLOADS: Mapping[str, Workload] = {
-    **{key: partial(turns.one_turn, key) for key in turns.SCENES},
+    "W0": turns.opening,
+    **{key: partial(turns.one_turn, key) for key in SCENES},
     "W5": turns.carried,
+    "W6": at_once,
     "W7": memory,
     "W8": importing,
     "W9": turns.large,
+    "limits": limits,
 }
 
-
-def profiled(key: str) -> Callable[[], object]:
-    """What `--profile` looks into: agentgraph's side alone."""
-    if key in turns.SCENES:
-        scene = turns.SCENES[key][1]
-        return partial(turns.our_clock(scene), 200 if key == "W4" else 2_000)
-    if key == "W5":
-        return partial(turns.our_carrying(10_000), 2_000)
-    return {"W7": our_conversation, "W9": lambda: graph_of(wide(2_000), awaited=True).compile()}[key]
+PROFILED: Mapping[str, Callable[[], Callable[[], object]]] = {
+    **{key: lambda key=key: partial(turns.our_clock(SCENES[key]), 200 if key == "W4" else 2_000) for key in SCENES},  # type: ignore[misc]
+    "W5": lambda: partial(turns.our_carrying(10_000), 2_000),
+    "W6": lambda: partial(crowd(our_talking(), 1_000), 1),
+    "W7": lambda: our_conversation,
+    "W9": lambda: partial(turns.our_building(wide(2_000)), 1),
+}
+"""What `--profile` looks into: agentgraph's side alone."""
