@@ -1,0 +1,155 @@
+"""A chat on a terminal: colours, a spinner while something goes on, and a line for what has happened."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from rich.cells import cell_len
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from agentgraph.cli.chat.colours import Colours
+from agentgraph.cli.chat.keys import unechoed
+from agentgraph.cli.chat.prompt import Prompt
+from agentgraph.cli.chat.spelling import spelled, writes
+from agentgraph.cli.chat.wrap import Wrap
+from agentgraph.cli.telling import Told
+from agentgraph.cli.visible import one_line, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentgraph.cli.chat.terminal import Row, Rows, Tone
+    from agentgraph.machine.machine import Machine
+
+_SIGNS = {"returned": ("✓", "green"), "failed": ("✗", "red"), "refused": ("✗", "yellow"), "handed over": ("→", "cyan")}
+_STYLES: dict[Tone, str] = {"plain": "", "dim": "dim", "error": "red"}
+
+
+class Screen:
+    """Speaks to rich and prompt_toolkit."""
+
+    attended = True
+
+    def __init__(self, machine: Machine, *, history: bool) -> None:
+        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._prompt = Prompt(history=history, colours=not self._console.no_color)
+        self._colours = Colours(machine)
+        self._speaker: str | None = None
+        self._wrap = Wrap()
+        self._rows: Rows = ()
+        self._live: Live | None = None
+
+    def ask(self) -> str | None:
+        """A line, with all that prompt_toolkit gives."""
+        self._rest()
+        return self._prompt.line("You: ")
+
+    def decide(self, question: str) -> str | None:
+        """A line, with the spinner out of the way."""
+        self._rest()
+        return self._prompt.answer(f"{self._fit(question)} [y, n, or why not] ")
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Keys do not show while an answer is written, and the cursor comes back however it ends."""
+        with ExitStack() as stack:
+            stack.callback(self._rest)
+            stack.enter_context(unechoed(sys.stdin))
+            yield
+
+    def busy(self, rows: Rows) -> None:
+        """A spinner a row; none, when there are none."""
+        self._rows = rows
+        if not rows:
+            self._still()
+            return
+        self._finish()
+        if self._live is None:
+            self._live = Live(get_renderable=self._spinners, console=self._console, transient=True, refresh_per_second=10)
+            self._live.start()
+
+    def say(self, agent: str, text: str) -> None:
+        """A piece of what `agent` says, broken between words."""
+        self._still()
+        if agent != self._speaker:
+            self._finish()
+            name = self._fit(agent)
+            self._speaker, self._wrap = agent, Wrap(cell_len(name) + 2)
+            self._console.print(Text.assemble((name, self._colours.of(agent)), ": "), end="", soft_wrap=True)
+        self._write(self._wrap.feed(text, self._console.width))
+
+    def tell(self, it: Told) -> None:
+        """One line; two or more where something is wrong, and is told in full."""
+        if it.kind == "called":
+            return  # the spinner tells it
+        self._finish()
+        if it.kind == "note":
+            self.show(it.text, "dim")
+            return
+        self._print(self._line(it), whole=it.kind != "returned")
+
+    def show(self, text: str, tone: Tone = "plain") -> None:
+        """Lines."""
+        self._finish()
+        self._print(Text(self._fit(text), _STYLES[tone]), whole=True)
+
+    # -- how it looks --------------------------------------------------------------------------------------------------
+
+    def _line(self, it: Told) -> Text:
+        sign, style = _SIGNS[it.kind]
+        line = Text("  " * (it.depth + 1)).append(self._fit(sign), style).append(" ")
+        line.append(self._fit(it.agent), self._colours.of(it.agent))
+        if it.kind == "handed over":
+            line.append(" hands over to ", "dim").append(self._fit(it.name), self._colours.of(it.name))
+            return line.append(self._fit(f": {it.text}") if it.text else "", "dim")
+        line.append(" " + self._call(f"{it.name}({it.arguments})"))
+        if it.kind == "refused":
+            return line.append(" refused: ", style).append(self._fit(it.text))
+        line.append(f" {it.seconds:.2f} s ", "dim")
+        return line.append(self._fit(it.text), style) if it.kind == "failed" else line.append(self._fit(f"→ {it.text}"), "dim")
+
+    def _spinners(self) -> Text:
+        now = self._console.get_time()
+        frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if writes("⠋", self._console.encoding) else "-\\|/"
+        frame = frames[int(now * 10) % len(frames)]
+        return Text("\n").join(self._spinner(row, frame, now) for row in self._rows)
+
+    def _spinner(self, row: Row, frame: str, now: float) -> Text:
+        line = Text("  " * (row.depth + 1), overflow="ellipsis", no_wrap=True).append(frame, "cyan").append(" ")
+        line.append(self._fit(row.agent), self._colours.of(row.agent)).append(" " + self._call(row.what))
+        return line.append(f" {max(now - row.since, 0.0):.1f} s", "dim")
+
+    def _call(self, call: str) -> str:
+        return self._fit(one_line(call, max(self._console.width // 2, 20)))
+
+    def _fit(self, text: str) -> str:
+        return spelled(visible(text), self._console.encoding)
+
+    # -- where the cursor is -------------------------------------------------------------------------------------------
+
+    def _print(self, line: Text, *, whole: bool) -> None:
+        self._console.print(line, no_wrap=not whole, overflow="fold" if whole else "ellipsis", crop=not whole)
+
+    def _write(self, text: str) -> None:
+        self._console.file.write(visible(text))
+        self._console.file.flush()
+
+    def _finish(self) -> None:
+        """End what is being said."""
+        if self._speaker is not None:
+            self._write(self._wrap.end(self._console.width) + "\n")
+            self._speaker = None
+
+    def _still(self) -> None:
+        """End the spinner."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.stop()
+
+    def _rest(self) -> None:
+        self._still()
+        self._finish()
