@@ -10,10 +10,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agentgraph.cli.log_lines import log_in_lines
 from agentgraph.cli.visible import visible
 from agentgraph.errors import AgentGraphError
 
-FAILED, WRONG_USE = 1, 2
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
 AppDir = Annotated[Path | None, typer.Option("--app-dir", help="look for TARGET's modules in this folder too", metavar="DIR")]
 Model = Annotated[str | None, typer.Option(help="a litellm model name, in place of the agents' own models", metavar="NAME")]
@@ -81,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show an answer shows what it was
+    log_in_lines()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         code = _run(given) if given else _run(["--help"]) or WRONG_USE
@@ -100,7 +102,7 @@ def _run(arguments: list[str]) -> int:
     except AgentGraphError as error:
         return _say(str(error), WRONG_USE)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", 130)
+        return _say("interrupted", INTERRUPTED)
     except SystemExit:
         if sys.stdout is out:
             raise
@@ -110,6 +112,8 @@ def _run(arguments: list[str]) -> int:
         if explain is None:
             raise
         return _say(f"{explain()} (see agentgraph --help)", WRONG_USE)
+    if code == INTERRUPTED:  # typer has caught it, and is silent
+        return _say("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

@@ -57,7 +57,7 @@ class Plain:
             self._finish()
             self._speaker, self._wrap = agent, Wrap()
             self._write(f"{agent}: ")
-        self._write(self._wrap.feed(text, None))
+        self._write(self._wrap.feed(visible(text), None))
 
     def tell(self, it: Told) -> None:
         """A line."""

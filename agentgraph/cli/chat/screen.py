@@ -46,6 +46,7 @@ class Screen:
     def ask(self) -> str | None:
         """A line, with all that prompt_toolkit gives."""
         self._rest()
+        self._console.print()
         return self._prompt.line("You: ")
 
     def decide(self, question: str) -> str | None:
@@ -80,7 +81,7 @@ class Screen:
             name = self._fit(agent)
             self._speaker, self._wrap = agent, Wrap(cell_len(name) + 2)
             self._console.print(Text.assemble((name, self._colours.of(agent)), ": "), end="", soft_wrap=True)
-        self._write(self._wrap.feed(text, self._console.width))
+        self._write(self._wrap.feed(visible(text), self._console.width))
 
     def tell(self, it: Told) -> None:
         """One line; two or more where something is wrong, and is told in full."""
@@ -90,18 +91,18 @@ class Screen:
         if it.kind == "note":
             self.show(it.text, "dim")
             return
-        self._print(self._line(it), whole=it.kind != "returned")
+        self._print(self._line(it), it.depth + 1, whole=it.kind != "returned")
 
     def show(self, text: str, tone: Tone = "plain") -> None:
         """Lines."""
         self._finish()
-        self._print(Text(self._fit(text), _STYLES[tone]), whole=True)
+        self._print(Text(self._fit(text), _STYLES[tone]), 0, whole=True)
 
     # -- how it looks --------------------------------------------------------------------------------------------------
 
     def _line(self, it: Told) -> Text:
         sign, style = _SIGNS[it.kind]
-        line = Text("  " * (it.depth + 1)).append(self._fit(sign), style).append(" ")
+        line = Text().append(self._fit(sign), style).append(" ")
         line.append(self._fit(it.agent), self._colours.of(it.agent))
         if it.kind == "handed over":
             line.append(" hands over to ", "dim").append(self._fit(it.name), self._colours.of(it.name))
@@ -131,11 +132,17 @@ class Screen:
 
     # -- where the cursor is -------------------------------------------------------------------------------------------
 
-    def _print(self, line: Text, *, whole: bool) -> None:
-        self._console.print(line, no_wrap=not whole, overflow="fold" if whole else "ellipsis", crop=not whole)
+    def _print(self, line: Text, depth: int, *, whole: bool) -> None:
+        """A line, or as many as it takes where it is told `whole`; without blanks at the end, so that it can be copied."""
+        room = max(self._console.width - 2 * depth, 1)
+        if not whole:
+            line.truncate(room, overflow="ellipsis")
+        for part in line.wrap(self._console, room, overflow="fold") if whole else [line]:
+            part.rstrip()
+            self._console.print(Text("  " * depth).append_text(part), soft_wrap=True)
 
     def _write(self, text: str) -> None:
-        self._console.file.write(visible(text))
+        self._console.file.write(text)
         self._console.file.flush()
 
     def _finish(self) -> None:
@@ -146,9 +153,9 @@ class Screen:
 
     def _still(self) -> None:
         """End the spinner."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.stop()
+        if self._live is not None:
+            self._live.stop()  # first: who is interrupted here is to come back
+            self._live = None
 
     def _rest(self) -> None:
         self._still()

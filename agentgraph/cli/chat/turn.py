@@ -16,8 +16,6 @@ from agentgraph.conversation.text import as_json
 from agentgraph.runtime.observations import RunCompleted, TextDelta
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.message import ToolCall
     from agentgraph.runtime.agent_runner import AgentRunner
@@ -37,31 +35,38 @@ class Held(Struct, frozen=True):
 
 def hold(runner: AgentRunner, said: str | None, context: Context, config: RunConfig, terminal: Terminal) -> Held:
     """Say `said`, or take up what was left where it is None, and show what comes of it."""
+    asked = Asked(terminal)
     if config.approve is None:
-        config = config.replace(approve=approver(terminal))
+        config = config.replace(approve=asked)
     began = monotonic()
     stream = runner.stream(said, context=context, config=config)
     try:
-        with terminal.turn():
+        with stream, terminal.turn():
             _follow(stream, terminal)
     except KeyboardInterrupt:
-        _let_go(stream)
         terminal.show(_stopped(stream.context), "dim")
         return Held(stream.context, stopped=True)
     result = stream.result
     if result.error is not None:
         terminal.show(f"{result.error}", "error")
-    terminal.show(f"{monotonic() - began:.1f} s, {used(result.usage)}", "dim")
+    terminal.show(f"{monotonic() - began - asked.seconds:.1f} s, {used(result.usage)}", "dim")
     return Held(result.context, failed=result.error is not None)
 
 
-def approver(terminal: Terminal) -> Callable[[ToolCall], bool | str]:
-    """Whoever sits at `terminal`, asked about a call."""
+class Asked:
+    """Whoever sits at `terminal`, asked about calls. `seconds` is how long they took to answer: no time of the turn's."""
 
-    def approve(call: ToolCall) -> bool | str:
+    def __init__(self, terminal: Terminal) -> None:
+        self.seconds = 0.0
+        self._terminal = terminal
+
+    def __call__(self, call: ToolCall) -> bool | str:
+        """Whether `call` is allowed, or why not."""
         if threading.current_thread() is not threading.main_thread():
             return "nobody can be asked about a call of an agent that runs beside others"
-        answer = terminal.decide(f"Allow {call.name}({arguments_of(call)})?")
+        began = monotonic()
+        answer = self._terminal.decide(f"Allow {call.name}({arguments_of(call)})?")
+        self.seconds += monotonic() - began
         if answer is None:
             return "there was nobody to ask"
         match answer.strip().lower():
@@ -72,42 +77,40 @@ def approver(terminal: Terminal) -> Callable[[ToolCall], bool | str]:
             case _:
                 return answer.strip()
 
-    return approve
-
 
 def _follow(stream: RunStream, terminal: Terminal) -> None:
     rows: Rows = ()
+    speaking = False
     for observation in stream:
         after = going_on(rows, observation, monotonic())
         if after != rows:
             rows = after
             terminal.busy(rows)
-        _show(observation, terminal)
+        agent, text = _said(observation)
+        if text and not speaking:
+            text = text.lstrip()  # models like to begin with empty lines
+        if text:
+            terminal.say(agent, text)
+        it = told(observation)
+        if it is not None:
+            terminal.tell(it)
+        speaking = bool(text) or (speaking and isinstance(observation, TextDelta))
 
 
-def _show(observation: Observation, terminal: Terminal) -> None:
+def _said(observation: Observation) -> tuple[str, str]:
+    """Who says what to the user. What agents inside tools write is theirs."""
     match observation:
         case TextDelta(agent=agent, text=text) if not observation.within:
-            terminal.say(agent, text)
+            return agent, text
         case RunCompleted(result=result) if result.stop_reason == "final":
-            terminal.say(result.context.agent or "", _output(result))  # a tool's or a handler's, which nobody has said yet
+            return result.context.agent or "", _output(result)  # a tool's or a handler's, which nobody has said yet
         case _:
-            it = told(observation)
-            if it is not None:
-                terminal.tell(it)
+            return "", ""
 
 
 def _output(result: RunResult) -> str:
     output = result.output
     return output if isinstance(output, str) else json.dumps(as_json(output), ensure_ascii=False)
-
-
-def _let_go(stream: RunStream) -> None:
-    """Close the stream, whoever is impatient."""
-    try:
-        stream.close()
-    except KeyboardInterrupt:
-        stream.close()
 
 
 def _stopped(context: Context) -> str:

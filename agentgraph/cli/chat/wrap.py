@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 from rich.cells import cell_len
 
-_JOINER = "\u200d"
 _WIDE = 2
+_JOINER = "\u200d"
+_PRESENTED = "\ufe0f"  # makes an emoji of the sign before it, which many terminals then draw wide
+_NEVER_FIRST = frozenset({"Pe", "Pf", "Po"})  # full stops, commas, what closes a quotation
+_TONES = range(0x1F3FB, 0x1F400)  # of skin; they belong to the emoji before them
 _INDENT = "  "
 _TAB = "    "
 
@@ -18,6 +23,7 @@ class Wrap:
 
     def __init__(self, column: int = 0) -> None:
         self._column = column
+        self._margin = 0  # where this line begins
         self._breaks = 0
         self._blanks = ""
         self._word = ""
@@ -33,7 +39,7 @@ class Wrap:
                 out.append(self._flush(width))
                 self._blanks += _TAB if character == "\t" else character
             else:
-                if cell_len(character) == _WIDE and not self._word.endswith(_JOINER):
+                if _may_break(self._word, character):
                     out.append(self._flush(width))
                 self._word += character
         return "".join(out)
@@ -43,31 +49,43 @@ class Wrap:
         return self._flush(width)
 
     def _flush(self, width: int | None) -> str:
-        word, self._word = self._word, ""
+        word, breaks, blanks = self._word, self._breaks, self._blanks
         if not word:
             return ""
-        before = self._blanks
-        if self._breaks:
-            before = "\n" * self._breaks + _INDENT + self._blanks
-            self._column = len(_INDENT)
-        size = len(self._blanks) + cell_len(word)
-        if width is not None and self._column + size > width and self._column > len(_INDENT):
-            before, size = (before if self._breaks else "") + "\n" + _INDENT, cell_len(word)
-            self._column = len(_INDENT)
-        self._breaks, self._blanks = 0, ""
-        if width is not None and self._column + size > width:
-            return before + self._hard(word, width)
-        self._column += size
-        return before + word
+        self._word, self._breaks, self._blanks = "", 0, ""
+        before = "\n" * (breaks - 1) + self._line() if breaks else ""
+        end = self._column + len(blanks) + _size(word)
+        if width is None or end <= width:
+            self._column = end
+            return before + blanks + word
+        if self._column > self._margin:
+            before = self._line()
+        return before + self._hard(word, width)
+
+    def _line(self) -> str:
+        """What begins a further line."""
+        self._column = self._margin = len(_INDENT)
+        return "\n" + _INDENT
 
     def _hard(self, word: str, width: int) -> str:
         """A word that is longer than a line, broken where the line ends."""
         out = ""
         for character in word:
-            size = cell_len(character)
-            if self._column + size > width and self._column > len(_INDENT):
-                out += "\n" + _INDENT
-                self._column = len(_INDENT)
+            size = _size(character)
+            if self._column + size > width and self._column > self._margin:
+                out += self._line()
             out += character
             self._column += size
         return out
+
+
+def _size(text: str) -> int:
+    """The columns of `text`, as a terminal draws it that knows least of emoji made of several characters."""
+    return sum(1 if character == _PRESENTED else _WIDE if ord(character) in _TONES else cell_len(character) for character in text)
+
+
+def _may_break(word: str, character: str) -> bool:
+    """Whether a line may end between `word` and the `character` right after it."""
+    if cell_len(character) != _WIDE or word.endswith(_JOINER):
+        return False
+    return category(character) not in _NEVER_FIRST and ord(character) not in _TONES
