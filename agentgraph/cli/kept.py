@@ -43,6 +43,20 @@ def write(file: Path, context: Context) -> None:
         raise ContextError(f"the conversation could not be kept in {file}: {wrong}") from wrong
 
 
+def write_over(file: Path, context: Context) -> None:
+    """Put `context` into `file`, which is a new one, or holds a conversation already.
+
+    Raises:
+        ContextError: when it holds anything else, or cannot be written.
+    """
+    if file.exists():
+        try:
+            read(file)
+        except ContextError as wrong:
+            raise ContextError(f"{file} is there, and is no conversation of ours; choose another name") from wrong
+    write(file, context)
+
+
 def refuse_missing_folder(file: Path | None) -> None:
     """Refuse a file that cannot be written later, before anything is said.
 

@@ -95,7 +95,7 @@ def opened() -> tuple[int, int]:
         import termios
 
         ours, its = pty.openpty()
-        termios.tcsetwinsize(its, (30, 80))
+        termios.tcsetwinsize(its, (30, 160))
     except (ImportError, OSError) as wrong:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(f"there is no pseudo terminal here: {wrong}")
     return ours, its
@@ -230,7 +230,7 @@ def test_a_person_is_asked(desk: Desk) -> None:
     typist.sees("or why not]")
     typist.types("\x03")
     typist.sees("Stopped.")
-    typist.sees("delete did not come")
+    typist.sees("delete did not come back")
     typist.sees("You:")
     typist.types("\x04")
 

@@ -247,6 +247,24 @@ def test_run_shows_a_terminals_orders_as_text_too(folder: Path) -> None:
     assert not set(told_on_the_way + done.stdout) & set("\x1b\x9b")
 
 
+@pytest.mark.parametrize("given", [("run", "hasty.py:runner", "hello"), ("chat", "hasty.py:runner")], ids=" ".join)
+def test_what_the_library_logs_is_a_line_and_no_traceback(folder: Path, given: tuple[str, ...]) -> None:
+    (folder / "hasty.py").write_text(r"""
+from agentgraph import AgentRunner
+from agentgraph.cli.demo import graph
+runner = AgentRunner(graph)
+
+@runner.on_agent_thinking
+def hasty(event):
+    raise KeyError("\x1b[2J\ntwo lines")
+""")
+    done = command(folder, *given, lines="hello\n")
+
+    assert done.returncode == 0
+    assert is_one_line(done.stderr), done.stderr
+    assert "a callback for AgentThinking failed; the run goes on: KeyError" in done.stderr
+
+
 # -- commands ------------------------------------------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ class Explained(NamedTuple):
 
 COMMANDS: Mapping[str, Explained] = {
     "/help": Explained("this list"),
-    "/context": Explained("what is known: who holds the conversation, data, facts, what is pending, usage"),
+    "/context": Explained("who holds the conversation, what is known and used"),
     "/graph": Explained("the agents, their tools and handoffs"),
     "/undo": Explained("back to before the last turn; as often as you like"),
     "/resume": Explained("take up a turn that was stopped, where it was left"),

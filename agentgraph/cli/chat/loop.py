@@ -40,18 +40,17 @@ def converse(desk: Desk, chat: Chat) -> Chat:
         meant = parse(line)
         if meant == Do("/quit"):
             break
+        before = chat
         try:
-            after = _answered(desk, chat, meant)
+            chat = _answered(desk, chat, meant)
+            if chat.context is not before.context:
+                _keep(desk, chat.context)
         except KeyboardInterrupt:  # between two things, where there is nothing to stop
             if not desk.terminal.attended:
                 raise
-            continue
         except AgentGraphError as wrong:
             desk.terminal.show(str(wrong), "error")
-            after = chat.after_failure()
-        if after.context is not chat.context:
-            _keep(desk, after.context)
-        chat = after
+            chat = before.after_failure()
     return chat
 
 
@@ -77,7 +76,7 @@ def _answered(desk: Desk, chat: Chat, meant: Say | Do | Unclear | None) -> Chat:
             show(f"A new conversation. {holder(machine, Context())[0]} answers next.", "dim")
             return chat.moved(Context(), "/new")
         case Do("/save", file):
-            _save(Path(file).expanduser(), context)
+            kept.write_over(Path(file).expanduser(), context)
             show(f"Saved to {file}.", "dim")
         case Do("/load", file):
             loaded = load(desk.runner, Path(file).expanduser())
@@ -121,16 +120,6 @@ def _say_where(desk: Desk, context: Context) -> None:
     desk.terminal.show(f"Going on with {where(desk.runner.machine, context)}.", "dim")
     if context.phase is not Phase.WAITING:
         desk.terminal.show("It was left in the middle of a turn: /resume takes that up, a message goes on without it.", "dim")
-
-
-def _save(file: Path, context: Context) -> None:
-    """Write over conversations only."""
-    if file.exists():
-        try:
-            kept.read(file)
-        except ContextError as wrong:
-            raise ContextError(f"{file} is there, and is no conversation of ours; choose another name") from wrong
-    kept.write(file, context)
 
 
 def _keep(desk: Desk, context: Context) -> None:

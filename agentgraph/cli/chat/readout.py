@@ -37,7 +37,7 @@ def used(usage: Usage) -> str:
     parts = [number(usage.requests, "model call")]
     if usage.total_tokens:
         parts.append(f"{usage.input_tokens:,} tokens in, {usage.output_tokens:,} out")
-    if usage.cost is not None:
+    if usage.cost:
         parts.append(f"${usage.cost:.6f}".rstrip("0").rstrip(".") if usage.cost < 0.01 else f"${usage.cost:.2f}")  # noqa: PLR2004 - a cent
     return ", ".join(parts)
 

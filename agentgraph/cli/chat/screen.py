@@ -6,27 +6,23 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
 from agentgraph.cli.chat.colours import Colours
 from agentgraph.cli.chat.keys import unechoed
+from agentgraph.cli.chat.look import Look
 from agentgraph.cli.chat.prompt import Prompt
-from agentgraph.cli.chat.spelling import spelled, writes
 from agentgraph.cli.chat.wrap import Wrap
 from agentgraph.cli.telling import Told
-from agentgraph.cli.visible import one_line, visible
+from agentgraph.cli.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentgraph.cli.chat.terminal import Row, Rows, Tone
+    from agentgraph.cli.chat.terminal import Rows, Tone
     from agentgraph.machine.machine import Machine
-
-_SIGNS = {"returned": ("✓", "green"), "failed": ("✗", "red"), "refused": ("✗", "yellow"), "handed over": ("→", "cyan")}
-_STYLES: dict[Tone, str] = {"plain": "", "dim": "dim", "error": "red"}
 
 
 class Screen:
@@ -37,7 +33,7 @@ class Screen:
     def __init__(self, machine: Machine, *, history: bool) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
         self._prompt = Prompt(history=history, colours=not self._console.no_color)
-        self._colours = Colours(machine)
+        self._look = Look(Colours(machine), self._console.encoding)
         self._speaker: str | None = None
         self._wrap = Wrap()
         self._rows: Rows = ()
@@ -52,7 +48,7 @@ class Screen:
     def decide(self, question: str) -> str | None:
         """A line, with the spinner out of the way."""
         self._rest()
-        return self._prompt.answer(f"{self._fit(question)} [y, n, or why not] ")
+        return self._prompt.answer(f"{self._look.fit(question)} [y, n, or why not] ")
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -78,9 +74,9 @@ class Screen:
         self._still()
         if agent != self._speaker:
             self._finish()
-            name = self._fit(agent)
-            self._speaker, self._wrap = agent, Wrap(cell_len(name) + 2)
-            self._console.print(Text.assemble((name, self._colours.of(agent)), ": "), end="", soft_wrap=True)
+            name = self._look.speaker(agent)
+            self._speaker, self._wrap = agent, Wrap(name.cell_len)
+            self._console.print(name, end="", soft_wrap=True)
         self._write(self._wrap.feed(visible(text), self._console.width))
 
     def tell(self, it: Told) -> None:
@@ -91,44 +87,15 @@ class Screen:
         if it.kind == "note":
             self.show(it.text, "dim")
             return
-        self._print(self._line(it), it.depth + 1, whole=it.kind != "returned")
+        self._print(self._look.happened(it, self._console.width), it.depth + 1, whole=it.kind != "returned")
 
     def show(self, text: str, tone: Tone = "plain") -> None:
         """Lines."""
         self._finish()
-        self._print(Text(self._fit(text), _STYLES[tone]), 0, whole=True)
-
-    # -- how it looks --------------------------------------------------------------------------------------------------
-
-    def _line(self, it: Told) -> Text:
-        sign, style = _SIGNS[it.kind]
-        line = Text().append(self._fit(sign), style).append(" ")
-        line.append(self._fit(it.agent), self._colours.of(it.agent))
-        if it.kind == "handed over":
-            line.append(" hands over to ", "dim").append(self._fit(it.name), self._colours.of(it.name))
-            return line.append(self._fit(f": {it.text}") if it.text else "", "dim")
-        line.append(" " + self._call(f"{it.name}({it.arguments})"))
-        if it.kind == "refused":
-            return line.append(" refused: ", style).append(self._fit(it.text))
-        line.append(f" {it.seconds:.2f} s ", "dim")
-        return line.append(self._fit(it.text), style) if it.kind == "failed" else line.append(self._fit(f"→ {it.text}"), "dim")
+        self._print(self._look.shown(text, tone), 0, whole=True)
 
     def _spinners(self) -> Text:
-        now = self._console.get_time()
-        frames = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏" if writes("⠋", self._console.encoding) else "-\\|/"
-        frame = frames[int(now * 10) % len(frames)]
-        return Text("\n").join(self._spinner(row, frame, now) for row in self._rows)
-
-    def _spinner(self, row: Row, frame: str, now: float) -> Text:
-        line = Text("  " * (row.depth + 1), overflow="ellipsis", no_wrap=True).append(frame, "cyan").append(" ")
-        line.append(self._fit(row.agent), self._colours.of(row.agent)).append(" " + self._call(row.what))
-        return line.append(f" {max(now - row.since, 0.0):.1f} s", "dim")
-
-    def _call(self, call: str) -> str:
-        return self._fit(one_line(call, max(self._console.width // 2, 20)))
-
-    def _fit(self, text: str) -> str:
-        return spelled(visible(text), self._console.encoding)
+        return self._look.going_on(self._rows, self._console.get_time(), self._console.width)
 
     # -- where the cursor is -------------------------------------------------------------------------------------------
 

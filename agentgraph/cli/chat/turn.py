@@ -12,11 +12,11 @@ from msgspec import Struct
 from agentgraph.cli.chat.readout import used
 from agentgraph.cli.chat.terminal import Rows, Terminal, going_on
 from agentgraph.cli.telling import arguments_of, told
+from agentgraph.conversation.context import Context, Phase
 from agentgraph.conversation.text import as_json
 from agentgraph.runtime.observations import RunCompleted, TextDelta
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.context import Context
     from agentgraph.conversation.message import ToolCall
     from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.config import RunConfig
@@ -43,13 +43,14 @@ def hold(runner: AgentRunner, said: str | None, context: Context, config: RunCon
     try:
         with stream, terminal.turn():
             _follow(stream, terminal)
+        result = stream.result
+        if result.error is not None:
+            terminal.show(str(result.error), "error")
+        terminal.show(f"{monotonic() - began - asked.seconds:.1f} s, {used(result.usage)}", "dim")
     except KeyboardInterrupt:
-        terminal.show(_stopped(stream.context), "dim")
+        if stream.context.phase is not Phase.WAITING:
+            terminal.show(_stopped(stream.context), "dim")
         return Held(stream.context, stopped=True)
-    result = stream.result
-    if result.error is not None:
-        terminal.show(f"{result.error}", "error")
-    terminal.show(f"{monotonic() - began - asked.seconds:.1f} s, {used(result.usage)}", "dim")
     return Held(result.context, failed=result.error is not None)
 
 
@@ -116,4 +117,4 @@ def _output(result: RunResult) -> str:
 def _stopped(context: Context) -> str:
     pending = ", ".join(call.name for call in context.pending)
     left = f" {pending} did not come back." if pending else ""
-    return f"Stopped. The conversation is kept as it was until here.{left} Say something, /resume, or /undo."
+    return f"Stopped. The conversation is kept, without this unfinished answer.{left} Say something, /resume, or /undo."
