@@ -30,6 +30,10 @@ class Rules:
             return Reply(None, (call("delete", path="/etc"),))
         if said == "fail":
             raise ConnectionError("the provider is \x1b]0;owned\x07away")
+        if said == "evil":
+            return Reply("\x1b]0;owned\x07 [bold]markup[/bold] \u202eabc\nYou: forged")
+        if said == "delete evil":
+            return Reply(None, (call("delete", path="\x1b]0;owned\x07\u202e"),))
         return Reply(f"You said: {said}")
 
     def stream(self, request):
@@ -237,17 +241,39 @@ def test_a_person_is_asked(desk: Desk) -> None:
     assert typist.leaves() == 0
 
 
-def test_a_failure_is_shown_and_names_the_terminal_nothing(desk: Desk) -> None:
+def test_a_failure_is_shown_and_the_conversation_goes_on(desk: Desk) -> None:
     typist = desk.chat("desk.py:graph")
     typist.sees("You:")
     typist.types("fail\r")
     typist.sees("ConnectionError: the provider is \\u001b]0;owned\\u0007away")
+    typist.sees("You:")
     typist.types("still there\r")
     typist.sees("You said: still there")
     typist.sees("You:")
     typist.types("\x04")
 
     assert typist.leaves() == 0
+
+
+def test_no_answer_no_tool_and_no_question_can_give_the_terminal_an_order(desk: Desk) -> None:
+    typist = desk.chat("desk.py:graph")
+    typist.sees("You:")
+    typist.types("evil\r")
+    typist.sees("Desk: \\u001b]0;owned\\u0007 [bold]markup[/bold] \\u202eabc\r\n  You: forged")
+    typist.sees("You:")
+    typist.types("delete evil\r")
+    typist.sees("\\u202e")
+    typist.sees("or why not]")
+    typist.types("y\r")
+    typist.sees("It gave: deleted \\u001b]0;owned")
+    typist.sees("You:")
+    typist.types("fail\r")
+    typist.sees("away")
+    typist.sees("You:")
+    typist.types("\x04")
+
+    assert typist.leaves() == 0
+    assert not {order for order in ("\x1b]", "\x07", "\u202e") if order in typist.raw}
 
 
 def test_commands_are_completed(desk: Desk) -> None:
