@@ -10,9 +10,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agentgraph.cli.log_lines import log_in_lines
+from agentgraph.cli.visible import visible
 from agentgraph.errors import AgentGraphError
 
-FAILED, WRONG_USE = 1, 2
+FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
+
+AppDir = Annotated[Path | None, typer.Option("--app-dir", help="look for TARGET's modules in this folder too", metavar="DIR")]
+Model = Annotated[str | None, typer.Option(help="a litellm model name, in place of the agents' own models", metavar="NAME")]
+Kept = Annotated[
+    Path | None, typer.Option(help="the conversation so far; read if it is there, and written after each turn", metavar="FILE")
+]
+_TARGET = "module:attribute or path/to/file.py:attribute; a graph, a runner, an agent or a group"
 
 app = typer.Typer(
     help="The agent topology you can see, prove and run.",
@@ -37,20 +46,35 @@ def demo() -> None:
 
 @app.command()
 def run(
-    target: Annotated[
-        str, typer.Argument(help="module:attribute or path/to/file.py:attribute; a graph, a runner, an agent or a group", metavar="TARGET")
-    ],
+    target: Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET")],
     text: Annotated[str, typer.Argument(help="what the user says", metavar="TEXT")],
-    model: Annotated[str | None, typer.Option(help="a litellm model name, in place of the agents' own models", metavar="NAME")] = None,
-    context: Annotated[
-        Path | None, typer.Option(help="the conversation so far; read if it is there, and written with this turn", metavar="FILE")
-    ] = None,
+    model: Model = None,
+    context: Kept = None,
+    app_dir: AppDir = None,
     json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
 ) -> None:
     """Hold one turn of a conversation with TARGET."""
     from agentgraph.cli.run import run_once
+    from agentgraph.cli.target import look_in
 
+    look_in(app_dir)
     raise typer.Exit(run_once(target, text, model, context, as_json=json))
+
+
+@app.command()
+def chat(
+    target: Annotated[str | None, typer.Argument(help=f"{_TARGET}; left out, the offline demonstration", metavar="[TARGET]")] = None,
+    model: Model = None,
+    context: Kept = None,
+    app_dir: AppDir = None,
+    no_history: Annotated[bool, typer.Option("--no-history", help="neither read nor keep the lines of other sessions")] = False,
+) -> None:
+    """Talk with TARGET, and watch what its agents do. In a pipe, each line is a message or a command."""
+    from agentgraph.cli.chat.start import chat as start
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    raise typer.Exit(start(target, model, context, history=not no_history))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -58,6 +82,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a terminal that cannot show an answer shows what it was
+    log_in_lines()
     try:
         given = sys.argv[1:] if arguments is None else arguments
         code = _run(given) if given else _run(["--help"]) or WRONG_USE
@@ -77,7 +102,7 @@ def _run(arguments: list[str]) -> int:
     except AgentGraphError as error:
         return _say(str(error), WRONG_USE)
     except (KeyboardInterrupt, typer.Abort):
-        return _say("interrupted", 130)
+        return _say("interrupted", INTERRUPTED)
     except SystemExit:
         if sys.stdout is out:
             raise
@@ -87,11 +112,13 @@ def _run(arguments: list[str]) -> int:
         if explain is None:
             raise
         return _say(f"{explain()} (see agentgraph --help)", WRONG_USE)
+    if code == INTERRUPTED:  # typer has caught it, and is silent
+        return _say("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
 def _say(message: str, code: int) -> int:
-    print("agentgraph: " + " ".join(message.split()), file=sys.stderr)
+    print("agentgraph: " + visible(" ".join(message.split())), file=sys.stderr)
     return code
 
 

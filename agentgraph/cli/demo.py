@@ -17,6 +17,7 @@ from agentgraph.runtime.agent_runner import AgentRunner
 from agentgraph.runtime.models.keyword import KeywordModel
 
 _BALANCES = {"ACC-17": "1,250.00", "ACC-18": "0.00"}
+_CODE = 1234
 
 
 @tool
@@ -42,6 +43,28 @@ def check_balance(account_id: str, ctx: ToolContext) -> dict[str, str]:
     return {"account_id": account_id, "balance": _BALANCES[account_id], "currency": "USD"}
 
 
+@tool(sets="verified")
+def verify_identity(code: int) -> str:
+    """Check the code that was sent to the customer.
+
+    Args:
+        code: Four digits.
+    """
+    if code != _CODE:
+        raise PermissionError("that is not the code that was sent")
+    return "verified"
+
+
+@tool(requires="verified", needs_approval=True)
+def refund(amount: float) -> str:
+    """Pay money back. A person is asked first.
+
+    Args:
+        amount: US dollars.
+    """
+    return f"refunded ${amount:.2f}"
+
+
 def _answer(output: str) -> str:
     account = json.loads(output)
     return f"The balance of {account['account_id']} is ${account['balance']}."
@@ -49,7 +72,14 @@ def _answer(output: str) -> str:
 
 rules = (
     KeywordModel()
-    .when(r"bill|invoice|balance|payment|owe|ACC-\d+", handoff("Billing", reason="a question about money"), agent="Triage")
+    .when(r"bill|invoice|balance|payment|owe|refund|ACC-\d+", handoff("Billing", reason="a question about money"), agent="Triage")
+    .after("verify_identity", "That is not the code. Please look again.", agent="Billing", pattern=r"\Aerror")
+    .after("verify_identity", "Thank you, I know now who you are. What shall I do?", agent="Billing")
+    .after("refund", f"First I have to know who you are. Please tell me the code you were sent (it is {_CODE}).", pattern="verified")
+    .after("refund", "I am sorry, I may not do that.", agent="Billing", pattern=r"\Aerror")
+    .after("refund", "$10.00 is on its way to you.", agent="Billing")
+    .when("refund", call("refund", amount=10), agent="Billing")
+    .when(r"\b\d{4}\b", lambda said: call("verify_identity", code=int(said.group())), agent="Billing")
     .when(r"(ACC-\d+)", lambda said: call("check_balance", account_id=said.group(1).upper()), agent="Billing")
     .after("check_balance", "I could not find that account. Is the number right?", agent="Billing", pattern=r"\Aerror")
     .after("check_balance", _answer, agent="Billing")
@@ -59,7 +89,9 @@ rules = (
 )
 
 triage = Agent("Triage", instructions="Route people to a specialist.", model=rules, tools=(customer_lookup,))
-billing = Agent("Billing", instructions="Help with invoices, payments and balances.", model=rules, tools=(check_balance,))
+billing = Agent(
+    "Billing", instructions="Help with invoices, payments and balances.", model=rules, tools=(check_balance, verify_identity, refund)
+)
 
 graph = AgentGraph("support")
 graph.add_agent(triage).add_agent(billing)

@@ -19,6 +19,7 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 from agentgraph.runtime.agent_runner import AgentRunner
+from agentgraph.runtime.config import RunConfig
 
 TOPOLOGY_FILES = (".json", ".yaml", ".yml")
 _FORMS = "give module:attribute, path/to/file.py:attribute, or a saved topology (.json, .yaml)"
@@ -32,6 +33,33 @@ def runner_at(target: str) -> AgentRunner:
     """
     found = value_at(target)
     return found if isinstance(found, AgentRunner) else AgentRunner(found)
+
+
+def configured(runner: AgentRunner, target: str, model: str | None) -> RunConfig:
+    """The config of `runner`, which `target` named, with `model` in place of the agents' own where one is given.
+
+    Raises:
+        DefinitionError: when nobody could answer.
+    """
+    if model is not None and not model.strip():
+        raise DefinitionError("--model is empty; give a litellm model name, such as openai/gpt-5-mini")
+    config = runner.config.replace(model=model) if model is not None else runner.config
+    if target.endswith(TOPOLOGY_FILES) and config.model is None:
+        raise DefinitionError(f"{target} is a saved topology, which holds no code; name a model with --model, or the graph in its module")
+    return config
+
+
+def look_in(folder: Path | None) -> None:
+    """Let modules be found in `folder`, before anywhere else.
+
+    Raises:
+        DefinitionError: when there is no such folder.
+    """
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise DefinitionError(f"there is no folder {str(folder)!r} to look for modules in")
+    sys.path.insert(0, str(folder.resolve()))
 
 
 def value_at(target: str) -> Any:

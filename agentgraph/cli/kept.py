@@ -1,0 +1,67 @@
+"""Conversations in files: read whole, written whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import suppress
+from pathlib import Path
+
+from agentgraph.conversation.context import Context
+from agentgraph.errors import ContextError
+
+
+def read(file: Path) -> Context:
+    """The conversation in `file`.
+
+    Raises:
+        ContextError: when it cannot be read, or is none.
+    """
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as wrong:
+        raise ContextError(f"{file} cannot be read: {wrong}") from wrong
+    return Context.from_json(text)
+
+
+def write(file: Path, context: Context) -> None:
+    """Put `context` into `file`, with the permissions that the file had: a conversation is never left half written.
+
+    Raises:
+        ContextError: when it cannot be written.
+    """
+    file = file.resolve()  # a link stays one
+    part = file.with_name(f".{file.name}.part")
+    try:
+        part.touch(mode=0o600)
+        part.write_text(context.to_json() + "\n", encoding="ascii")
+        if file.exists():
+            shutil.copymode(file, part)
+        part.replace(file)
+    except OSError as wrong:
+        with suppress(OSError):
+            part.unlink()
+        raise ContextError(f"the conversation could not be kept in {file}: {wrong}") from wrong
+
+
+def write_over(file: Path, context: Context) -> None:
+    """Put `context` into `file`, which is a new one, or holds a conversation already.
+
+    Raises:
+        ContextError: when it holds anything else, or cannot be written.
+    """
+    if file.exists():
+        try:
+            read(file)
+        except ContextError as wrong:
+            raise ContextError(f"{file} is there, and is no conversation of ours; choose another name") from wrong
+    write(file, context)
+
+
+def refuse_missing_folder(file: Path | None) -> None:
+    """Refuse a file that cannot be written later, before anything is said.
+
+    Raises:
+        ContextError: naming the folder that is not there.
+    """
+    if file is not None and not file.parent.is_dir():
+        raise ContextError(f"there is no folder {str(file.parent)!r} to keep the conversation in")
