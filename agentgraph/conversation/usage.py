@@ -31,7 +31,8 @@ class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
     def __sub__(self, earlier: Usage) -> Usage:
         if earlier is NO_USAGE:
             return self
-        cost = None if self.cost is None else round(self.cost - (earlier.cost or 0.0), 12)  # sums of floats leave crumbs
+        no_cost = self.cost is None or self.requests == earlier.requests
+        cost = None if no_cost else round((self.cost or 0.0) - (earlier.cost or 0.0), 12)  # sums of floats leave crumbs
         return Usage(
             self.requests - earlier.requests,
             self.input_tokens - earlier.input_tokens,

@@ -88,14 +88,31 @@ class AgentRunner:
         await tasks.perform(run, input)
         return run.result()
 
-    def stream(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunStream:
-        """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last."""
-        run = self._begun(context, config, deps, streaming=True)
+    def stream(
+        self,
+        input: Said,
+        context: Context | None = None,
+        config: RunConfig | None = None,
+        deps: Any = None,
+        approvals: Mapping[str, bool | str] | None = None,
+    ) -> RunStream:
+        """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last.
+
+        With None as input it takes up what is pending, as `resume` does; `approvals` then answers calls that wait for a person.
+        """
+        run = self._begun(context, config, deps, streaming=True, approvals=approvals)
         return RunStream(run, threads.watch(run, input))
 
-    def astream(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> AsyncRunStream:
-        """Hold one turn in asyncio, and watch it with `async for`."""
-        run = self._begun(context, config, deps, streaming=True)
+    def astream(
+        self,
+        input: Said,
+        context: Context | None = None,
+        config: RunConfig | None = None,
+        deps: Any = None,
+        approvals: Mapping[str, bool | str] | None = None,
+    ) -> AsyncRunStream:
+        """`stream` in asyncio, with `async for`."""
+        run = self._begun(context, config, deps, streaming=True, approvals=approvals)
         return AsyncRunStream(run, tasks.watch(run, input))
 
     def resume(
