@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from agentgraph.checks.topology import findings
 from agentgraph.graph import topology_file
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgraph.errors import Finding
+    from agentgraph.views.diagram import Diagram
+    from agentgraph.views.look import View
+    from agentgraph.views.theme import Theme
 
 
 class AgentGraph(Topology):
@@ -36,6 +39,40 @@ class AgentGraph(Topology):
     def check(self) -> list[Finding]:
         """What is wrong, or legal and suspicious: names that lead nowhere or collide, and side doors into groups."""
         return findings(self)
+
+    def diagram(self, view: View = "topology", *, theme: str | Theme | None = None, **look: Any) -> Diagram:
+        """What this graph looks like. In a notebook it shows itself; `to_mermaid`, `save` and others write it.
+
+        Views: topology (agents, groups, handoffs), architecture (a runner, its agents, their tools, the context they share),
+        full (how those work together), machine (the compiled states and transitions).
+
+        Options: direction ("TD", "LR"), groups ("open", "closed", a depth, or {"Research": "closed"}), tools ("badge", "box", "none"),
+        focus (an agent or group) and hops around it, title, theme, ids ("name", "short"), on_large ("collapse": less is shown where
+        it would be too much to read, and the title says so; "error"; "all").
+
+        Raises:
+            DefinitionError: for an option, a group or an agent that there is not.
+        """
+        from agentgraph.views.diagram import Diagram
+        from agentgraph.views.look import look_at
+        from agentgraph.views.scene import picture_of
+
+        return Diagram(picture_of(self, look_at(view=view, **look)), theme)
+
+    def to_mermaid(self, **options: Any) -> str:
+        """`diagram(...)` as Mermaid text."""
+        return self.diagram(**options).to_mermaid()
+
+    def render(self, path: str | Path, **options: Any) -> Path:
+        """Write `diagram(...)` to a file, in the format that its ending names: .mmd, .md or .json."""
+        return self.diagram(**options).save(path)
+
+    def __format__(self, spec: str) -> str:
+        """`f"{graph:mermaid}"`, and the other formats of a diagram."""
+        return format(self.diagram(), spec) if spec else str(self)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        return self.diagram()._repr_mimebundle_(**options)
 
     def save(self, path: str | Path) -> None:
         """Write the topology to a .json, .yaml or .yml file: names, tools' names, handoffs, groups; no code."""

@@ -13,7 +13,7 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from agentgraph.graph.topology import Topology
 
@@ -24,18 +24,22 @@ def collapsed(topology: T, group: str | None, depth: int) -> T:
     """`topology` with some groups closed. O(agents + handoffs)."""
     if group is not None and group not in topology.groups:
         raise DefinitionError(f"graph {topology.name!r} has no group {group!r}; it has {listed(topology.groups)}")
-    closed = closed_groups(topology, group, depth)
-    stands_for = quotient_map(topology, group, depth)
+    return quotient(topology, closed_groups(topology, group, depth))
+
+
+def quotient(topology: T, closed: Collection[str]) -> T:
+    """`topology` with the groups `closed` as single nodes. O(agents + handoffs)."""
+    stands_for = stand_ins(topology, closed)
     small = type(topology)(topology.name, home=_moved(topology.home, stands_for), human=_moved(topology.human, stands_for))
     for name, agent in topology.agents.items():
         if stands_for[name] not in small.agents:
-            inside = closed & set(topology.groups_of(name))
+            inside = not set(topology.groups_of(name)).isdisjoint(closed)
             small.add_agent(_closed_group(topology, stands_for[name]) if inside else agent.replace(handoffs=()))
     for edge in topology.edges:
         source, target = stands_for[edge.source], stands_for[edge.target]
         if source != target or edge.source == edge.target == source:
             small.add_handoff(source, edge.handoff.replace(target=target, tool_name=edge.tool))
-    open_groups = (g for g in topology.groups.values() if not closed & set(topology.path_of(g.name)))
+    open_groups = (g for g in topology.groups.values() if set(topology.path_of(g.name)).isdisjoint(closed))
     small.regroup(g._replace(root=stands_for.get(g.root, g.root)) for g in open_groups)
     small.entry = dict.fromkeys(stands_for[name] for name in topology.entries)
     return small
@@ -48,9 +52,8 @@ def closed_groups(topology: Topology, group: str | None = None, depth: int = 0) 
     return frozenset(name for name in topology.groups if len(topology.path_of(name)) == depth + 1)
 
 
-def quotient_map(topology: Topology, group: str | None = None, depth: int = 0) -> Mapping[str, str]:
-    """For every agent, the node that stands for it: the closed group that holds it, or itself."""
-    closed = closed_groups(topology, group, depth)
+def stand_ins(topology: Topology, closed: Collection[str]) -> Mapping[str, str]:
+    """For every agent, the node that stands for it: the outermost closed group that holds it, or itself."""
     return {name: next((g for g in topology.groups_of(name) if g in closed), name) for name in topology.agents}
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from agentgraph import Agent, AgentGraph, Context, IllegalHandoff
-from agentgraph.graph.collapse import quotient_map
+from agentgraph.graph.collapse import closed_groups, stand_ins
 from tests.strategies import FACTS, graphs
 
 
@@ -79,7 +79,7 @@ def test_a_file_gives_the_topology_back(graph: AgentGraph, suffix: str) -> None:
 @given(graphs(), st.integers(0, 2))
 def test_collapsing_never_hides_a_path(graph: AgentGraph, depth: int) -> None:
     """What can be reached in the whole can be reached among the groups."""
-    small, node = graph.collapse(depth=depth).digraph, quotient_map(graph, None, depth)
+    small, node = graph.collapse(depth=depth).digraph, stand_ins(graph, closed_groups(graph, None, depth))
 
     assert set(small) == set(node.values())
     for u in graph.digraph:
@@ -90,7 +90,7 @@ def test_collapsing_never_hides_a_path(graph: AgentGraph, depth: int) -> None:
 @given(graphs())
 def test_collapsing_gains_nothing_but_through_a_group(graph: AgentGraph) -> None:
     """Every edge of the quotient is an edge of the whole between what the two nodes stand for."""
-    small, node = graph.collapse().digraph, quotient_map(graph)
+    small, node = graph.collapse().digraph, stand_ins(graph, closed_groups(graph))
 
     for u, v in small.edges:
         assert any(node[a] == u and node[b] == v for a, b in graph.digraph.edges)

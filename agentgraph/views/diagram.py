@@ -1,0 +1,104 @@
+"""Diagram: a picture or a sequence, and every way to show it. What `graph.diagram()` and `result.sequence()` give.
+
+Exporters are imported when they are first asked. Nothing here goes over a network.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from agentgraph.errors import DefinitionError
+from agentgraph.views.picture import Picture, Sequence, as_data
+from agentgraph.views.theme import Theme, theme_called
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+class Diagram:
+    """What is drawn, as a value, and the texts and pictures of it. Equal diagrams give equal bytes, but for SVG and PNG of other renderers.
+
+    In a notebook it shows itself.
+    """
+
+    __slots__ = ("drawn", "theme")
+
+    def __init__(self, drawn: Picture | Sequence, theme: str | Theme | None = None) -> None:
+        self.drawn = drawn
+        self.theme = theme_called(theme)
+
+    def to_mermaid(self) -> str:
+        """Mermaid text: a flowchart, a state diagram or a sequence diagram.
+
+        Raises:
+            DefinitionError: when it is larger than Mermaid takes, with what to do.
+        """
+        if isinstance(self.drawn, Sequence):
+            from agentgraph.views.mermaid_sequence import mermaid_sequence
+
+            return mermaid_sequence(self.drawn)
+        from agentgraph.views.mermaid import mermaid
+
+        return mermaid(self.drawn, self.theme)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The picture as JSON values, with the number of their schema."""
+        return as_data(self.drawn)
+
+    def save(self, path: str | Path) -> Path:
+        """Write it to a file, in the format that its ending names; where it was written.
+
+        Raises:
+            DefinitionError: for an ending that there is not.
+        """
+        file = Path(path)
+        write = _FORMATS.get(file.suffix.lower())
+        if write is None:
+            raise DefinitionError(f"{str(path)!r} ends with {file.suffix!r}; a diagram is written as {', '.join(_FORMATS)}")
+        given = write(self)
+        file.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8"))
+        return file
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Diagram) and (self.drawn, self.theme) == (other.drawn, other.theme)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        if isinstance(self.drawn, Sequence):
+            return f"Diagram({len(self.drawn.participants)} participants, {len(self.drawn.happenings)} messages)"
+        return f"Diagram({len(self.drawn.boxes)} boxes, {len(self.drawn.arrows)} arrows)"
+
+    def __format__(self, spec: str) -> str:
+        if spec not in _SPOKEN:
+            raise DefinitionError(f"a diagram has no format {spec!r}; it has {', '.join(_SPOKEN)}")
+        return _SPOKEN[spec](self)
+
+    # -- notebooks -------------------------------------------------------------------------------------------------
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        """Text for what shows only text, and then what draws: never HTML, which would hide the others."""
+        return {"text/plain": repr(self), "text/vnd.mermaid": self.to_mermaid()}
+
+
+def _fenced(diagram: Diagram) -> str:
+    return f"```mermaid\n{diagram.to_mermaid()}```\n"
+
+
+def _json(diagram: Diagram) -> str:
+    return json.dumps(diagram.to_dict(), indent=1) + "\n"
+
+
+_FORMATS: Mapping[str, Callable[[Diagram], str | bytes]] = {
+    ".mmd": Diagram.to_mermaid,
+    ".md": _fenced,
+    ".json": _json,
+}
+_SPOKEN: Mapping[str, Callable[[Diagram], str]] = {
+    "": repr,
+    "mermaid": Diagram.to_mermaid,
+    "md": _fenced,
+    "json": _json,
+}

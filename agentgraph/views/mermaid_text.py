@@ -1,0 +1,107 @@
+"""Any text, so that Mermaid shows it as it is and takes nothing of it for syntax.
+
+Which characters it takes, and where, was found by reading rendered diagrams back (10.9 to 12.3); the corpus of hostile names is the
+test. `#NN;` stands for a character. What is safe is left raw: where labels are drawn without HTML, entities show.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Literal
+
+from agentgraph.views.display import display, one_line
+
+Place = Literal["quoted", "line", "state"]
+"""A quoted label of a flowchart, text up to the end of a line of a sequence, or a text of a state diagram."""
+
+_ALWAYS: dict[Place, frozenset[str]] = {
+    "quoted": frozenset('#&<>\\`"'),
+    "line": frozenset("#&<>\\`;"),
+    "state": frozenset('#&<>\\`";:*{}[]|%^~@'),
+}
+_WHEN_THERE_IS = (  # directives, formulas, statements that are cut by a pattern before parsing, links
+    (re.compile("%%"), "%"),
+    (re.compile(r"\$\$"), "$"),
+    (re.compile("style|classDef"), ":;"),
+    (re.compile(r"\S@\S+\.\S"), "@"),
+    (re.compile("~~"), "~"),
+    (re.compile(r"\]\("), "["),
+)
+_NUMBERED = re.compile(r"\d+(?=[.)])")
+_OWN_MARKS = {"#64258;\u00b0": "#64258;#8203;\u00b0", "#182;\u00df": "#182;#8203;\u00df"}  # Mermaid's private marks for entities
+NOTHING = "#8203;"  # a zero-width space: an empty label is none
+
+
+def escaped(text: str, place: Place = "quoted", line_break: str = "<br/>") -> str:
+    """`display(text)` for `place`. O(length).
+
+    >>> escaped('say "hi" & <b>')
+    'say #34;hi#34; #38; #60;b#62;'
+    """
+    shown = display(text)
+    if not shown:
+        return NOTHING
+    always = _ALWAYS[place].union(*(marks for pattern, marks in _WHEN_THERE_IS if pattern.search(shown)))
+    written = line_break.join(_line(line, place, always) for line in shown.split("\n"))
+    for mark, broken in _OWN_MARKS.items():
+        written = written.replace(mark, broken)
+    return written
+
+
+def _line(line: str, place: Place, always: frozenset[str]) -> str:
+    if line.isascii() and line.isalnum():
+        return line
+    return "".join(f"#{ord(ch)};" if ch in always or _is_taken(line, at, place) else ch for at, ch in enumerate(line))
+
+
+def _is_taken(line: str, at: int, place: Place) -> bool:
+    """Whether Mermaid, or the Markdown that it reads labels as, would take the character there for more than itself."""
+    ch, before, after = line[at], line[at - 1 : at], line[at + 1 : at + 2]
+    match ch:
+        case ":":
+            spaced = after in ("", " ") or (before.isdigit() and after.isdigit())
+            wraps = place == "line" and line[:at].lower() in ("wrap", "nowrap")
+            return not spaced or before in ("", ":") or wraps
+        case "_":
+            return place != "line" and not (before.isalnum() and after.isalnum())
+        case "*":
+            return place != "line"
+        case "-":
+            return (at == 0 and after in ("", " ")) or not line.strip("-")
+        case "+":
+            return at == 0 and after in ("", " ")
+        case "=":
+            return at == 0 and not line.strip("=")
+        case "." | ")":
+            listed = _NUMBERED.match(line)
+            return (listed is not None and at == listed.end()) or (ch == "." and line[max(0, at - 3) : at].lower() == "www")
+        case "\ufb02" | "\u00b6":
+            return True
+        case "@":
+            return after == "{"
+    return False
+
+
+def quoted(text: str) -> str:
+    """A label in quotes."""
+    return f'"{escaped(text)}"'
+
+
+def title(text: str) -> str:
+    """The title in the front matter: a JSON string. No entity works there, and "<" goes through an HTML sanitiser, so it is a look-alike."""
+    shown = one_line(text).replace("<", "\uff1c").replace("\ufb02\u00b0", "\ufb02 \u00b0").replace("\u00b6\u00df", "\u00b6 \u00df")
+    return json.dumps(shown, ensure_ascii=False)
+
+
+_WIDE = str.maketrans({ch: chr(ord(ch) + 0xFEE0) for ch in '"#&;<>\\`{}[]|%^~*'} | {"\ufb02": "fl", "\u00b6": " "})
+
+
+def section_title(text: str) -> str:
+    """The title of a `par` and the like: it is wrapped before entities are decoded, so full-width look-alikes stand for what is taken."""
+    shown = one_line(text) or "\u2014"
+    if shown.lower().startswith(("wrap", "nowrap")):
+        shown = shown.replace(":", "\uff1a", 1)
+    if "$$" in shown:
+        shown = shown.replace("$", "\uff04")
+    return shown.translate(_WIDE)
