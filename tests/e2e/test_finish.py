@@ -19,7 +19,7 @@ sync_or_not = pytest.mark.parametrize("way", ["run", "astream"])
 MEANS = {
     "truncated": {
         "openai": ["length"],
-        "anthropic": ["max_tokens", "model_context_window_exceeded", "pause_turn"],
+        "anthropic": ["max_tokens"],
         "gemini": ["MAX_TOKENS"],
     },
     "withheld": {
