@@ -44,7 +44,6 @@ def test_an_answer_that_was_not_finished_is_no_answer(reason: str, protocol: str
     assert len(provider.asked) == 1
 
 
-@pytest.mark.xfail(reason="litellm says 'stop', and what Gemini said only in its fields")
 @sync_or_not
 @pytest.mark.parametrize("word", NO_CALL)
 def test_a_call_that_came_to_nothing_is_no_answer(word: str, way: str) -> None:
@@ -86,16 +85,7 @@ def test_a_text_that_was_cut_at_its_limit_is_accepted_where_that_is_said(protoco
     assert (result.error, result.output) == (None, "Once upon a")
 
 
-@pytest.mark.parametrize(
-    "protocol",
-    [
-        "openai",
-        "anthropic",
-        pytest.param(
-            "gemini", marks=pytest.mark.xfail(reason="litellm says 'tool_calls' where Gemini says MAX_TOKENS, and that only in its fields")
-        ),
-    ],
-)
+@protocol
 @sync_or_not
 def test_a_call_that_was_cut_at_its_limit_is_never_accepted(protocol: str, way: str) -> None:
     @tool
