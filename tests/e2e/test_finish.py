@@ -7,8 +7,8 @@ import pytest
 from agentgraph import Agent, AgentRunner, TextDelta, tool
 from tests.e2e.asking import ANSWERS, cause, held, provider_of
 from tests.e2e.faults import ANSWER, pay_call, says
-from tests.e2e.raw_provider import PROTOCOLS, Saying
-from tests.e2e.ways import STREAMED
+from tests.e2e.raw_provider import DONE, PROTOCOLS, Answer, Protocol, Reply, Saying, chunk, completion
+from tests.e2e.ways import STREAMED, WAYS
 
 pytestmark = pytest.mark.wire
 
@@ -115,3 +115,20 @@ def test_gemini_is_streamed_only_where_no_tool_could_run_on_half_an_answer(way: 
     assert [asked.streaming for asked in provider.asked] == [not tools]
     assert [delta.text for delta in shown.deltas] == ([ANSWER] if tools else [ANSWER[: len(ANSWER) // 2], ANSWER[len(ANSWER) // 2 :]])
     assert all(isinstance(delta, TextDelta) for delta in shown.deltas)
+
+
+REFUSAL = "I am sorry, I cannot help with that."
+
+
+def _refuses(_: Protocol) -> Reply:
+    """In the field that OpenAI has for it, beside a content that is null."""
+    words = [chunk({"role": "assistant", "refusal": REFUSAL[:8]}), chunk({"refusal": REFUSAL[8:]}), chunk({}, "stop"), DONE]
+    return lambda streaming: Answer(words if streaming else [completion({"refusal": REFUSAL}, "stop")])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_is_an_answer_and_whole(way: str) -> None:
+    with provider_of("openai", _refuses, _refuses) as provider:
+        result = held(provider, way).result
+
+    assert (result.error, result.output) == (None, REFUSAL)

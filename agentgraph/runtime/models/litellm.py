@@ -161,12 +161,12 @@ class LiteLLMModel:
         try:
             if await writing.look_ahead(until):
                 return writing
-            reply = writing.reply()
+            reply = None if writing.is_refusal else writing.reply()
         except BaseException:
             await writing.close()
             raise
         await writing.close()
-        return reply
+        return reply if reply is not None else await self._asked(request, until)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.timeout
@@ -230,7 +230,7 @@ class LiteLLMModel:
         calls = tuple(
             ToolCall(call.id or "", call.function.name or "", call.function.arguments or "{}") for call in choice.message.tool_calls or ()
         )
-        text = choice.message.content or None
+        text = choice.message.content or getattr(choice.message, "refusal", None) or None
         said = (getattr(choice, "provider_specific_fields", None) or {}).get("native_finish_reason")
         reason = _NOT_FINISHED.get(str(said)) or _NOT_FINISHED.get(choice.finish_reason)
         if reason is not None and not (reason == "truncated" and self.accept_truncated and text and not calls):
@@ -248,6 +248,8 @@ class _Writing:
         self._model, self._request, self._pieces = model, request, pieces
         self._chunks: list[Any] = []
         self._ahead: str | None = None
+        self.is_refusal = False
+        """Whether the model refuses in the field that OpenAI has for it, of which litellm keeps only the first piece of a stream."""
 
     async def look_ahead(self, until: float) -> bool:
         """Wait for the first text; whether there is any. The next `text` gives it."""
@@ -264,6 +266,7 @@ class _Writing:
             if chunk.choices:
                 delta = chunk.choices[0].delta
                 _name_calls(delta.tool_calls or ())
+                self.is_refusal = self.is_refusal or bool(getattr(delta, "refusal", None))
                 if delta.content:
                     return str(delta.content)
         return None
