@@ -34,6 +34,8 @@ class BackgroundLoop:
         self._at_fork: list[Callable[[], object]] = []
         self._selector: selectors.BaseSelector | None = None
         self._of_the_parent: list[object] = []
+        self._open: set[AsyncGenerator[Any, None]] = set()
+        """Generators that are being iterated. Kept, so that the garbage collector closes none while `_closing` does, in another thread."""
 
     def on_close(self, function: Callable[[], Awaitable[object]]) -> None:
         """Await `function()` in the loop before it ends: for clients whose connections were opened in it."""
@@ -86,6 +88,7 @@ class BackgroundLoop:
             TimeoutError: when there are no seconds left to wait for the next one.
         """
         turn = asyncio.Lock()
+        self._open.add(generator)
         try:
             while (item := self.run(_next(generator, turn), seconds_left())) is not _DONE:
                 yield item  # type: ignore[misc]
@@ -101,6 +104,7 @@ class BackgroundLoop:
 
     async def _aiterated(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         turn = asyncio.Lock()
+        self._open.add(generator)
         try:
             while (item := await self.await_(_next(generator, turn))) is not _DONE:
                 yield item  # type: ignore[misc]
@@ -127,7 +131,17 @@ class BackgroundLoop:
     def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
         """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
         with self._lock:
-            return None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
+            if self._loop is not None:
+                return asyncio.run_coroutine_threadsafe(self._closed(generator, turn), self._loop)
+            self._open.discard(generator)
+            return None
+
+    async def _closed(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
+        async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
+            try:
+                await generator.aclose()
+            finally:
+                self._open.discard(generator)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -164,11 +178,6 @@ class BackgroundLoop:
 async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
     async with turn:
         return await anext(generator, _DONE)
-
-
-async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
-    async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
-        await generator.aclose()
 
 
 async def _emptied(at_close: tuple[Callable[[], Awaitable[object]], ...]) -> None:

@@ -8,18 +8,24 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
+import sys
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 from agentgraph import Agent, AgentGraph, AgentRunner, AgentThinking, Context, ModelRequest, Reply, RunConfig, RunResult, ToolCall, tool
+from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 from tests.e2e.provider_rules import violations
 from tests.e2e.ways import STREAMED, WAYS
 
+ROUNDS = 100 if os.environ.get("CI") else 10
 PATIENCE = 30.0
 """Seconds after which something hangs."""
 
@@ -232,6 +238,89 @@ def test_a_stream_that_is_cancelled_anywhere_goes_on(scene: str) -> None:
     assert over
     assert steps > 3
     assert model.broken == []
+
+
+class SlowToClose(AsyncActor):
+    """One whose streams take their time to close, so that others come between."""
+
+    async def stream(self, request: ModelRequest) -> Any:
+        try:
+            async for piece in super().stream(request):
+                yield piece
+        finally:
+            time.sleep(0.001)  # noqa: ASYNC251 - it holds its loop up on purpose
+
+
+class InTheLoop(SlowToClose):
+    """One whose streams run in the background loop, as litellm's do."""
+
+    def stream(self, request: ModelRequest) -> Any:
+        return LOOP.aiterate(super().stream(request))
+
+
+@pytest.mark.parametrize("actor", [SlowToClose, InTheLoop])
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_streams_in_cycles_are_closed_once_whoever_collects_them(
+    asynchronous: bool, actor: type[Actor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The garbage collector closes each generator that it finds, in its own thread, while the loop closes those around it."""
+    runner = runner_of(actor())
+    said: list[str] = []
+    monkeypatch.setattr(sys, "unraisablehook", lambda raised: said.append(f"{raised.exc_value!r} in {raised.object!r}"))
+    leave = [
+        (scene, observations) for scene in ("words", "an agent as a tool", "agents as tools, in parallel") for observations in (2, 3, 4, 7)
+    ]
+    leave = [(scene, observations) for scene, observations in leave if observations < 4 or scene != "words"]
+
+    def left(scene: str, observations: int) -> None:
+        stream = runner.stream(scene)
+        for _ in range(observations):
+            next(stream)
+        in_a_cycle(stream)
+
+    async def aleft(scene: str, observations: int) -> None:
+        stream = runner.astream(scene)
+        for _ in range(observations):
+            await anext(stream)
+        cycle: list[Any] = [stream]
+        cycle.append(cycle)
+
+    async def together() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(str(what)))
+        for _ in range(ROUNDS):
+            await asyncio.gather(*(aleft(*where) for where in leave))
+
+    with collected_elsewhere():
+        if asynchronous:
+            asyncio.run(together())
+        else:
+            for _ in range(ROUNDS):
+                for where in leave:
+                    left(*where)
+    assert said == []
+
+
+@contextmanager
+def collected_elsewhere() -> Iterator[None]:
+    """Garbage is collected in a thread of its own, again and again, and threads take turns as often as they can."""
+    over = threading.Event()
+
+    def collect() -> None:
+        while not over.wait(0.0005):
+            gc.collect()
+
+    collector, usual = threading.Thread(target=collect), sys.getswitchinterval()
+    gc.disable()
+    sys.setswitchinterval(1e-6)
+    collector.start()
+    try:
+        yield
+    finally:
+        over.set()
+        collector.join()
+        sys.setswitchinterval(usual)
+        gc.enable()
+        gc.collect()
 
 
 def goes_on(model: Actor, runner: AgentRunner, context: Context, said: str | None) -> None:
