@@ -1,7 +1,7 @@
 """A fast provider, in a process of its own: it streams one short story in the format that is asked for.
 
-It writes the first words at once and the rest a moment later, so that a stream that is left is left in the middle. It
-speaks to openai's, anthropic's and gemini's clients, keeps connections, and ends when who started it does.
+It writes the first words at once and the rest a moment later; to who says `GO_ON` it never writes the rest, so that a
+stream that is not closed when it is left keeps its connection. It speaks to openai's, anthropic's and gemini's clients, keeps connections, and ends when who started it does.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from agentgraph import LiteLLMModel
 
 WORDS = ("Once ", "upon ", "a ", "time.")
 STORY = "".join(WORDS)
-PAUSE = 0.02
+PAUSE = 0.005
 """Seconds between the first words and the rest."""
+GO_ON = "Do go on."
+"""What to say for a stream that does not end."""
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 
@@ -75,9 +77,12 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while True:
             head = (await reader.readuntil(b"\r\n\r\n")).lower()
             length = int(head.partition(b"content-length:")[2].partition(b"\r")[0])
-            await reader.readexactly(length)
+            body = await reader.readexactly(length)
             first, rest = next(answer for path, answer in _ANSWERS.items() if path.lower() in head.partition(b"\r")[0])
             writer.write(first)
+            if GO_ON.encode() in body:
+                await reader.read(1)  # until who asked has gone
+                return
             await asyncio.sleep(PAUSE)
             writer.write(rest)
             await writer.drain()

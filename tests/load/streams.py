@@ -25,7 +25,7 @@ from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.models.litellm import _litellm
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 from tests.e2e.raw_provider import until
-from tests.load.provider import STORY, provider
+from tests.load.provider import GO_ON, STORY, provider
 
 MANY = 16
 """Threads or tasks."""
@@ -157,7 +157,7 @@ def one_thread(asked: Runners, each: int, number: int) -> int:
     """The streams of one thread, every second of them left; how many were."""
     names, left = list(asked), 0
     for at in range(each):
-        stream = asked[names[(number + at // 2) % len(names)]].stream("Hello?")
+        stream = asked[names[(number + at // 2) % len(names)]].stream(GO_ON if at % 2 else "Hello?")
         if at % 2:
             LEAVE[at // 2 % len(LEAVE)](stream)
             left += 1
@@ -169,7 +169,7 @@ def one_thread(asked: Runners, each: int, number: int) -> int:
 async def one_task(asked: Runners, each: int, number: int) -> int:
     names, left = list(asked), 0
     for at in range(each):
-        stream = asked[names[(number + at // 2) % len(names)]].astream("Hello?")
+        stream = asked[names[(number + at // 2) % len(names)]].astream(GO_ON if at % 2 else "Hello?")
         if at % 2:
             await ALEAVE[at // 2 % len(ALEAVE)](stream)
             left += 1
