@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from agentgraph.views.display import one_line, shortened
+from agentgraph.views.ids import made_id
 from agentgraph.views.picture import Arrow, Box, Picture
 from agentgraph.views.topology_view import MOST, handoff_lines
 
@@ -23,13 +24,13 @@ def machine_picture(topology: Topology, ids: Callable[[str, str], str]) -> Pictu
     for edge in topology.edges:
         asked = [line for line in handoff_lines(edge) if line != shortened(edge.tool, MOST)]
         label = edge.tool + (f" [{'; '.join(asked)}]" if asked else "")
-        arrows.append(Arrow(states[edge.source], states[edge.target], label))
+        arrows.append(Arrow(states[edge.source], states[edge.target], label, name=edge.tool))
     return Picture(tuple(boxes), tuple(arrows), form="states")
 
 
 def transitions_picture(table: Mapping[tuple[str, str], Iterable[str]], initial: str) -> Picture:
-    """A machine that is a table from (state, state) to the events that lead from one to the other. States are drawn by their names."""
-    states = dict.fromkeys([initial, *(state for pair in table for state in pair)])
-    boxes = [Box(_START, "", "start"), *(Box(state, state, "state", state) for state in states)]
-    arrows = [Arrow(source, target, ", ".join(events)) for (source, target), events in table.items()]
-    return Picture(tuple(boxes), (Arrow(_START, initial), *arrows), form="states")
+    """A machine that is a table from (state, state) to the events that lead from one to the other."""
+    states = {state: made_id("state", state) for state in (initial, *(state for pair in table for state in pair))}
+    boxes = [Box(_START, "", "start"), *(Box(box, state, "state", state) for state, box in states.items())]
+    arrows = [Arrow(states[source], states[target], ", ".join(events)) for (source, target), events in table.items()]
+    return Picture(tuple(boxes), (Arrow(_START, states[initial]), *arrows), form="states")
