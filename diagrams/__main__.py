@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from agentgraph.engine.turn import LEADS_TO
+from diagrams import seed_runs
 
 HERE = Path(__file__).parent
 
@@ -21,7 +23,12 @@ def turn_machine() -> str:
     return "\n".join(["stateDiagram-v2", "    [*] --> waiting", *lines]) + "\n"
 
 
-DRAWN = {"turn-machine.mmd": turn_machine}
+DRAWN: dict[str, Callable[[], str]] = {
+    "turn-machine.mmd": turn_machine,
+    "seeds/3-plain-answer.mmd": lambda: seed_runs.plain_answer().to_mermaid(),
+    "seeds/4-tool-call.mmd": lambda: seed_runs.tool_call().to_mermaid(),
+    "seeds/5-handoff.mmd": lambda: seed_runs.handed_over().to_mermaid(),
+}
 
 
 def main() -> int:
@@ -34,6 +41,7 @@ def main() -> int:
             stale += known != text
             sys.stdout.writelines(difflib.unified_diff(known.splitlines(True), text.splitlines(True), f"diagrams/{name}", "drawn now"))
         elif known != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
             print(f"wrote diagrams/{name}")
     if stale:

@@ -32,6 +32,12 @@ def _lines(happening: Happening, indent: str) -> Iterator[str]:
             yield f"{indent}{happening.source}{_ARROWS[happening.reply, failed]}{happening.target}: {escaped(happening.text, 'line')}"
         case Note(over, text):
             yield f"{indent}Note over {','.join(over)}: {escaped(text, 'line')}"
+        case Span("group", _, sections):  # a shade: Mermaid has no word for a frame that says nothing of when or whether
+            yield f"{indent}rect rgba(127, 127, 127, 0.15)"
+            for section in sections:
+                for inner in section:
+                    yield from _lines(inner, indent + _INDENT)
+            yield f"{indent}end"
         case Span(kind, name, sections):
             for at, section in enumerate(sections):
                 yield f"{indent}{'and' if at else kind} {section_title(name) if not at else section_title(str(at + 1))}"
