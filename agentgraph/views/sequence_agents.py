@@ -85,14 +85,17 @@ class Agents:
                     yield Message(source, self._asker, telling.reason(error), reply=True, marks=("failed",))
 
     def _called(self, call: Called) -> Iterator[Happening]:
-        telling = self._telling
+        telling, given = self._telling, ""
         if call.inside:
-            inner = Agents(self._lifelines, telling, self._id(call.agent))
-            yield Span("group", call.name, (tuple(inner.happenings(call.inside)),))
+            inner = tuple(Agents(self._lifelines, telling, self._id(call.agent)).happenings(call.inside))
+            yield Span("group", call.name, (inner,))
+            given = inner[-1].text if inner and isinstance(inner[-1], Message) else ""
         if call.failed is not None:
             yield self._self(call.agent, telling.because(call.name, call.failed), "failed")
-        else:
-            yield self._self(call.agent, f"{call.name}: {telling.words(call.gave)}" if call.gave is not None else call.name)
+        elif call.gave is None:
+            yield self._self(call.agent, call.name)
+        elif (gave := telling.words(call.gave)) != given:  # else the agent inside has said it
+            yield self._self(call.agent, f"{call.name}: {gave}")
         if call.rewritten is not None:
             yield self._self(call.agent, f"{call.name}, rewritten: {telling.words(call.rewritten)}")
 
