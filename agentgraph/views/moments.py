@@ -86,11 +86,12 @@ class SideBySide(Struct, frozen=True):
 
 
 class Refused(Struct, frozen=True):
-    """A call that was answered without being run."""
+    """A call that was answered without being run; a handler may have put something else in the place of the reason."""
 
     agent: str
     name: str
     why: str
+    rewritten: Words | None = None
 
 
 class Requested(Struct, frozen=True):

@@ -36,6 +36,8 @@ class _Fate:
     returned: ToolReturned | None = None
     handled: OutputHandled | None = None
     answer: Message | None = None
+    obstacle: str | None = None
+    """Why it was not run, where that was known before it was answered."""
 
 
 @dataclass(slots=True)
@@ -88,11 +90,13 @@ class Round:
                 fate.started, fate.batch = True, self._batch
             if pending.stage == "asked" and not fate.asked:
                 fate.asked, fate.batch = True, self._batch
+            if pending.returned is not None and not pending.ran and fate.obstacle is None:
+                fate.obstacle, fate.batch = pending.returned.error, self._batch
         for message in answers:
             fate = self._fates.get(message.tool_call_id or "")
             if fate is not None and message.role == "tool":
                 fate.answer = message
-                if not fate.started and fate.decided is None:
+                if not fate.started and fate.decided is None and fate.obstacle is None:
                     fate.batch = self._batch
 
     def told(self) -> Iterator[Moment]:
@@ -111,6 +115,8 @@ class Round:
                 yield SideBySide(ran) if len(ran) > 1 else ran[0]
             elif fate.answer is not None:
                 yield self._not_run(fate, fate.answer)
+            elif fate.obstacle is not None:
+                yield Refused(self.agent, fate.call.name, fate.obstacle)
 
     def _approval(self, fate: _Fate) -> Iterator[Moment]:
         if fate.asked or fate.decided is not None:
@@ -119,13 +125,13 @@ class Round:
             yield Decided(self.agent, fate.call.name, fate.decided.approved, fate.decided.reason)
 
     def _not_run(self, fate: _Fate, answer: Message) -> Moment:
-        name, why = fate.call.name, answer.text.removeprefix("error: ")
+        name, why = fate.call.name, fate.obstacle or answer.text.removeprefix("error: ")
         edge = self.offer.handoffs.get(name) if self.offer is not None else None
         if edge is not None:
             return Requested(self.agent, name, edge.handoff.target_name, edge.target, why if answer.agent is None else None)
         if answer.agent is not None:
             return Requested(self.agent, name, answer.agent, answer.agent)
-        return Refused(self.agent, name, why)
+        return Refused(self.agent, name, why, _rewritten(fate))
 
     def _ran(self, fate: _Fate) -> Called:
         tool = self.offer.tools.get(fate.call.name) if self.offer is not None else None
@@ -134,7 +140,7 @@ class Round:
         gave = words_for(back.value, tool) if back is not None and failed is None else None
         if answer is not None and answer.text.startswith("not executed") and gave != Words(answer.text):
             gave, failed = None, answer.text  # the run ended before its turn
-        rewritten = words_for(fate.handled.value) if fate.handled is not None and decision == "rewrite" else None
+        rewritten = _rewritten(fate)
         is_last = tool is not None and tool.final and (failed is None or rewritten is not None)
         return Called(
             self.agent,
@@ -145,6 +151,11 @@ class Round:
             "handler" if decision == "final" else "tool" if is_last and answer is not None else "",
             self.inside(fate.call, tool),
         )
+
+
+def _rewritten(fate: _Fate) -> Words | None:
+    """What a handler put in the place of what was given."""
+    return words_for(fate.handled.value) if fate.handled is not None and fate.handled.decision == "rewrite" else None
 
 
 def words_for(value: Json, tool: Tool | None = None) -> Words:

@@ -26,7 +26,7 @@ from agentgraph.views.picture import Message, Span
 
 if TYPE_CHECKING:
     from agentgraph.views.lifelines import Lifelines
-    from agentgraph.views.moments import Moment
+    from agentgraph.views.moments import Moment, Words
     from agentgraph.views.picture import Happening, Mark
     from agentgraph.views.telling import Telling
 
@@ -65,8 +65,9 @@ class Agents:
                 yield Span("par", "Calls side by side", tuple(tuple(self._called(call)) for call in calls))
             case Called() if telling.tools:
                 yield from self._called(moment)
-            case Refused(agent, name, why) if telling.tools:
+            case Refused(agent, name, why, rewritten) if telling.tools:
                 yield self._self(agent, telling.because(name, why), "refused")
+                yield from self._rewritten(agent, name, rewritten)
             case Requested(agent, _, target, _, refused) if refused is not None:
                 yield self._self(agent, telling.because(f"Request Handoff to {short_name(target)}", refused), "refused")
             case TookOver(source, agent, reason):
@@ -96,8 +97,11 @@ class Agents:
             yield self._self(call.agent, call.name)
         elif (gave := telling.words(call.gave)) != given:  # else the agent inside has said it
             yield self._self(call.agent, f"{call.name}: {gave}")
-        if call.rewritten is not None:
-            yield self._self(call.agent, f"{call.name}, rewritten: {telling.words(call.rewritten)}")
+        yield from self._rewritten(call.agent, call.name, call.rewritten)
+
+    def _rewritten(self, agent: str, name: str, words: Words | None) -> Iterator[Message]:
+        if words is not None:
+            yield self._self(agent, f"{name}, rewritten: {self._telling.words(words)}")
 
     def _id(self, agent: str) -> str:
         return self._lifelines.of(agent).id

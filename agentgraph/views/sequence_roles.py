@@ -156,8 +156,10 @@ class Roles:
                 yield Span("par", "Calls side by side", tuple(tuple(self._called(call)) for call in calls))
             case Called():
                 yield from self._called(moment)
-            case Refused(name=name, why=why):
+            case Refused(name=name, why=why, rewritten=rewritten):
                 yield Message(MODEL.id, TOOLS.id, self._telling.because(name, why), marks=("refused",))
+                if rewritten is not None:
+                    yield Message(self._runner, MODEL.id, self._telling.words(rewritten), reply=True)
 
     def _called(self, call: Called) -> Iterator[Happening]:
         telling, agent = self._telling, self._id(call.agent)
