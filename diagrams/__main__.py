@@ -13,7 +13,7 @@ from agentgraph.cli import demo
 from agentgraph.engine.turn import LEADS_TO
 from agentgraph.views.diagram import Diagram
 from agentgraph.views.machine_view import transitions_picture
-from diagrams import seed_graph
+from diagrams import seed_graph, seed_runs
 from examples import group_no_shared, group_shared, isp_support, mixed_shared_individual, triage_billing
 
 HERE = Path(__file__).parent
@@ -52,6 +52,9 @@ DRAWN: Mapping[str, Callable[[], str]] = {
     "turn-machine.mmd": turn_machine,
     "seeds/1-runner-and-agents.mmd": partial(seed_graph.graph.to_mermaid, view="architecture"),
     "seeds/2-almost-full-architecture.mmd": partial(seed_graph.graph.to_mermaid, view="full"),
+    "seeds/3-plain-answer.mmd": lambda: seed_runs.plain_answer().to_mermaid(),
+    "seeds/4-tool-call.mmd": lambda: seed_runs.tool_call().to_mermaid(),
+    "seeds/5-handoff.mmd": lambda: seed_runs.handed_over().to_mermaid(),
     **topologies(),
 }
 

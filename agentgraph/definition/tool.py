@@ -32,6 +32,8 @@ class Tool:
 
     name: str
     description: str = ""
+    returns: str = ""
+    """What it gives, in words, as its docstring says; shown to people where the value is no text."""
     arguments: Shape = _NO_ARGUMENTS
     function: Callable[..., Any] | None = None
     """None for a tool that was loaded from a topology file: it can be drawn and checked, not run."""
@@ -187,10 +189,12 @@ def _made(
         signature = signature_of(function, described, ToolContext)
         arguments, receiver = signature.arguments, signature.context_parameter
     text = "\n".join(part for part in (said.short_description, said.long_description) if part)
+    gives = said.returns.description if said.returns is not None else None
     call = function if inspect.isroutine(function) else type(function).__call__
     return Tool(
         name=checked_tool_name(own_name, f"the tool made of {getattr(function, '__qualname__', function)!s}"),
         description=description if description is not None else text,
+        returns=" ".join((gives or "").split()),
         arguments=arguments,
         function=function,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call),

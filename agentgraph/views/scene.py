@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from agentgraph.views.machine_view import machine_picture
 from agentgraph.views.picture import Direction, Picture
 from agentgraph.views.shrink import around, fits, nearest, with_merged_pairs
 from agentgraph.views.topology_view import name_ids, number, topology_picture
+from agentgraph.views.traffic import HOLDERS, checked, laid_over, routes_of, visited
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,13 +36,17 @@ def picture_of(topology: Topology, look: Look) -> Picture:
     closed = closed_by(topology, look.groups)
     tools = look.tools or ("box" if look.view in ("architecture", "full") else "badge")
     picture = _drawn(topology, look, closed, tools)
+    routes = checked(routes_of(look.run, look.step), topology) if look.run is not None else ()
     shown = whole = picture
     if look.focus is not None:
         shown = picture = around(picture, _centre(topology, look, closed, picture), look.hops)
     if look.on_large != "all" and not fits(picture):
         if look.on_large == "error":
             raise DefinitionError(_too_large(topology, picture))
-        shown = next((smaller for smaller in _smaller(topology, look, closed, tools) if fits(smaller)), picture)
+        smaller = _smaller(topology, look, closed, tools, visited(routes))
+        shown = next((one for one in smaller if fits(one)), picture)
+    if routes:
+        shown = laid_over(shown, topology, routes)
     return replace(
         shown, direction=look.direction or _direction(look), title=_title(topology, look, shown, whole=len(shown.boxes) == len(whole.boxes))
     )
@@ -61,8 +66,11 @@ def _drawn(topology: Topology, look: Look, closed: Collection[str], tools: Tools
 _WORDS = {"A": "agent", "T": "tool", "H": "handoff"}
 
 
-def _smaller(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Iterator[Picture]:
-    """Less and less: tools as a number, arrows back and forth as one, groups closed from the inside out, and what is nearest to where it starts."""
+def _smaller(topology: Topology, look: Look, closed: Collection[str], tools: Tools, visited_agents: Collection[str]) -> Iterator[Picture]:
+    """Less and less: tools as a number, arrows back and forth as one, groups closed from the inside out, and what is nearest to where it starts.
+
+    What a run visited is the last to go.
+    """
     fewer: Tools = "badge" if tools == "box" else tools
 
     def drawn(with_closed: Collection[str]) -> Picture:
@@ -77,22 +85,24 @@ def _smaller(topology: Topology, look: Look, closed: Collection[str], tools: Too
         small = frozenset(closed) | {name for name in topology.groups if len(topology.path_of(name)) >= depth}
         yield with_merged_pairs(drawn(small))
     smallest = with_merged_pairs(drawn(small))
-    yield nearest(smallest, _starts(topology, look, small, smallest))
+    focus = topology.agent_at(look.focus or "")
+    kept = [*([focus] if focus is not None else []), *visited_agents]
+    yield nearest(smallest, _starts(topology, look, small, smallest), _boxes_of(kept, topology, small, smallest))
 
 
 def _starts(topology: Topology, look: Look, closed: Collection[str], picture: Picture) -> Iterator[str]:
     """The boxes to begin with: the focus, else the entries; and then all others, for what nothing leads to."""
-    stands_for = stand_ins(topology, closed)
     first = [look.focus] if look.focus is not None else list(topology.entries)
-    named = {box.name: box.id for box in picture.boxes if box.kind in _HOLDERS}
-    for name in first:
-        agent = topology.agent_at(name)
-        if agent is not None and stands_for[agent] in named:
-            yield named[stands_for[agent]]
+    agents = (agent for name in first if (agent := topology.agent_at(name)) is not None)
+    yield from _boxes_of(agents, topology, closed, picture)
     yield from (box.id for box in picture.boxes)
 
 
-_HOLDERS = ("agent", "group", "human", "state")
+def _boxes_of(agents: Iterable[str], topology: Topology, closed: Collection[str], picture: Picture) -> Iterator[str]:
+    """The boxes that stand for these agents, as far as there are any."""
+    stands_for = stand_ins(topology, closed)
+    named = {box.name: box.id for box in picture.boxes if box.kind in HOLDERS}
+    yield from (named[stands_for[agent]] for agent in agents if stands_for.get(agent) in named)
 
 
 def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Picture) -> str:
@@ -103,7 +113,7 @@ def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Pi
             f"graph {topology.name!r} has no {look.focus!r} to focus on; it has {listed([*topology.agents, *topology.groups])}"
         )
     name = stand_ins(topology, closed)[agent]
-    return next(box.id for box in picture.boxes if box.name == name and box.kind in _HOLDERS)
+    return next(box.id for box in picture.boxes if box.name == name and box.kind in HOLDERS)
 
 
 def _direction(look: Look) -> Direction:
@@ -114,7 +124,7 @@ def _title(topology: Topology, look: Look, shown: Picture, *, whole: bool) -> st
     """The title that was asked for; and how many of all agents are to be seen, where some are not."""
     if whole:
         return look.title or ""
-    agents = sum(box.name in topology.agents and box.kind in _HOLDERS for box in shown.boxes)
+    agents = sum(box.name in topology.agents and box.kind in HOLDERS for box in shown.boxes)
     groups = sum(box.kind == "group" for box in shown.boxes)
     counted = f"{agents:,} of {number(len(topology.agents), 'agent')} shown" + (f", and {number(groups, 'group')}" if groups else "")
     return f"{look.title or one_line(topology.name)}: {counted}"

@@ -54,9 +54,9 @@ def around(picture: Picture, centre: str, hops: int) -> Picture:
     return only(picture, (box for box, distance in _nearest(picture, centre) if distance <= hops))
 
 
-def nearest(picture: Picture, centres: Iterable[str]) -> Picture:
-    """The boxes nearest to the first of `centres`, as many as can be read."""
-    order: dict[str, None] = {}
+def nearest(picture: Picture, centres: Iterable[str], first: Iterable[str] = ()) -> Picture:
+    """The boxes `first`, and those nearest to the first of `centres`, as many as can be read."""
+    order: dict[str, None] = dict.fromkeys(first)
     for centre in centres:
         order.update(dict.fromkeys(box for box, _ in _nearest(picture, centre)))
         if len(order) >= MOST_BOXES:
