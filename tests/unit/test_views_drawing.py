@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from base64 import b64encode
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ from agentgraph.views.diagram import Diagram
 from agentgraph.views.display import display
 from agentgraph.views.graphviz_layout import graphviz_layout
 from agentgraph.views.layered import layered_layout
-from agentgraph.views.picture import Arrow, Box, Frame, Picture
+from agentgraph.views.picture import Arrow, Box, Frame, Message, Note, Participant, Picture, Sequence, Span
 from agentgraph.views.placed import Placed, Rect, label_size
 from agentgraph.views.svg import svg
 from agentgraph.views.text_tree import text_tree
@@ -93,12 +95,24 @@ def test_layers_in_pure_python_overlap_nothing(picture: Picture) -> None:
     assert_laid_out(picture, layered_layout(picture))
 
 
+def test_ids_that_end_like_the_points_of_a_lifeline_stay_apart() -> None:
+    said = Sequence(
+        (Participant("A", "one"), Participant("A_1", "other")),
+        (Message("A", "A_1", "hello"), Note((), "on nobody"), Span("par", "nothing", ())),
+    )
+
+    assert svg_texts(Diagram(said).to_svg()) == ["hello", "one", "other"]
+    assert '"A@1" -> "A_1@1" [label="hello" style=solid arrowhead=normal' in Diagram(said).to_dot()
+
+
 def test_an_empty_picture_is_drawn() -> None:
     empty = Diagram(Picture(()))
 
     assert svg_texts(empty.to_svg()) == []
     assert empty.to_text() == "nothing to be seen\n"
     assert empty.to_dot().startswith("digraph {")
+    assert svg_texts(Diagram(Sequence(())).to_svg()) == []
+    assert Diagram(Sequence(())).to_dot().startswith("digraph {")
 
 
 def large(count: int) -> Picture:
@@ -193,7 +207,9 @@ def test_a_page_of_fifty_agents_is_small_and_asks_for_nothing() -> None:
 
     assert len(page.encode()) < 60_000
     assert policy is not None
-    assert policy[1].startswith("default-src 'none'; style-src 'sha256-")
+    style = page.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    assert policy[1] == f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     assert "script" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
 
