@@ -41,7 +41,7 @@ def _statements(sequence: Sequence, theme: Theme) -> Iterator[str]:
         yield " -> ".join(map(quoted, columns)) + listed(style="invis")
     above = columns
     for at, row in enumerate(rows(sequence), start=1):
-        points = [f"{column}_{at}" for column in columns]
+        points = [f"{column}@{at}" for column in columns]  # no id has an "@"
         remark = f"; {quoted(points[columns.index(row.over[0])])}{_remark(row)}" if row.message is None and row.over else ""
         yield f"{{ rank=same; {'; '.join(map(quoted, points))}{remark} }}"
         for upper, lower in zip(above, points, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,10 @@ from agentgraph.views.picture import Sequence
 if TYPE_CHECKING:
     from agentgraph.views.picture import Picture
     from agentgraph.views.theme import Theme
+
+_SIZE = re.compile(r'^<svg .*? width="([\d.]+)" height="([\d.]+)"')
+_MOST_PIXELS = 12_000
+"""Of the longer side."""
 
 
 def dot_text_of(drawn: Picture | Sequence, theme: Theme) -> str:
@@ -48,7 +53,7 @@ def png_of(drawn: Picture | Sequence, theme: Theme) -> bytes:
     if find_spec("resvg_py") is not None:
         import resvg_py
 
-        return bytes(resvg_py.svg_to_bytes(svg_string=svg_of(drawn, theme), zoom=2))
+        return bytes(resvg_py.svg_to_bytes(svg_string=(svg := svg_of(drawn, theme)), zoom=_zoom(svg)))
     from agentgraph.views.graphviz_program import is_there, rendered
 
     if not is_there():
@@ -57,3 +62,9 @@ def png_of(drawn: Picture | Sequence, theme: Theme) -> bytes:
     if painted is None:
         raise DefinitionError("Graphviz could not paint this diagram; pip install 'agentgraph-fsm[png]', or give on_large='collapse'")
     return painted
+
+
+def _zoom(svg: str) -> float:
+    """Twice as many pixels as the SVG says, for sharp screens; fewer, where that would be too many to hold."""
+    size = _SIZE.match(svg)
+    return min(2.0, _MOST_PIXELS / max(map(float, size.groups()))) if size else 1.0

@@ -28,7 +28,7 @@ class Row(Struct, frozen=True):
 
 
 def rows(sequence: Sequence) -> Iterator[Row]:
-    """The rows of `sequence`. What refers to a participant that is not there is left out, as no line could show it."""
+    """The rows of `sequence`. Spans that nothing happens in, and notes on nobody, have none."""
     order = {participant.id: at for at, participant in enumerate(sequence.participants)}
     for happening in sequence.happenings:
         yield from _rows(happening, order, 0)
@@ -36,12 +36,10 @@ def rows(sequence: Sequence) -> Iterator[Row]:
 
 def _rows(happening: Happening, order: dict[str, int], depth: int) -> Iterator[Row]:
     if isinstance(happening, Message):
-        if happening.source in order and happening.target in order:
-            yield Row((happening.source, happening.target), happening.text, depth, happening)
+        yield Row((happening.source, happening.target), happening.text, depth, happening)
     elif isinstance(happening, Note):
-        over = tuple(sorted((one for one in happening.over if one in order), key=order.__getitem__))
-        if over:
-            yield Row(over, happening.text, depth)
+        if happening.over:
+            yield Row(tuple(sorted(happening.over, key=order.__getitem__)), happening.text, depth)
     else:
         sections = [[row for one in section for row in _rows(one, order, depth + 1)] for section in happening.sections]
         inside = dict.fromkeys(one for section in sections for row in section for one in row.over)

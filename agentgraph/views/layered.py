@@ -70,7 +70,7 @@ class _Layout:
         width, height = self.sizes[box]
         loops = self.loops.get(box, ())
         aside = max((_BEND + self.labels[at][0] for at in loops), default=0.0)
-        return width + 2 * aside, max(height, sum(max(self.labels[at][1], BETWEEN) for at in loops))
+        return width + 2 * aside, max(height, len(loops) * max((self.labels[at][1] for at in loops), default=0.0), len(loops) * BETWEEN)
 
     def placed(self) -> Placed:
         whole = self.laid(WHOLE)
@@ -180,11 +180,12 @@ class _Layout:
         """The loops of a box, one below the other on its right."""
         loops = self.loops.get(box, ())
         made: dict[int, Route] = {}
-        slot = rect.height / max(1, len(loops))
+        side, far = rect.x + rect.width / 2, rect.x + rect.width / 2 + _BEND
+        slot, inner = (height / max(1, len(loops)) for height in (self.with_loops(box)[1], rect.height))
         for at, arrow in enumerate(loops):
-            y, side = rect.top + slot * (at + 0.5), rect.x + rect.width / 2
-            far, half = side + _BEND, min(slot * 0.3, 12)
-            curve = (Point(side, y - half), Point(far, y - half), Point(far, y + half), Point(side, y + half))
+            y, near = (rect.y + one * (at + 0.5 - len(loops) / 2) for one in (slot, inner))
+            half, tied = min(slot * 0.3, 12), min(inner * 0.3, 12)
+            curve = (Point(side, near - tied), Point(far, y - half), Point(far, y + half), Point(side, near + tied))
             made[arrow] = Route(curve, Point(far + self.labels[arrow][0] / 2, y) if self.labels[arrow][0] else None)
         return made
 
@@ -192,15 +193,16 @@ class _Layout:
         self, laid: _Laid, rows: list[list[Knot]], middles: list[float], chains: Mapping[Link, list[Knot]], inner: Mapping[int, _Laid]
     ) -> None:
         """The lines of arrows through this frame, and its gates."""
-        y_of = {id(knot): (y, max(one.height for one in row)) for row, y in zip(rows, middles, strict=True) for knot in row}
+        tall = [max((knot.height for knot in row), default=0.0) for row in rows]
+        place = {id(knot): (y, height) for row, y, height in zip(rows, middles, tall, strict=True) for knot in row}
         starts = self.fastened({link: bends[0] for link, bends in chains.items()}, laid, inner, "upper")
         ends = self.fastened({link: bends[-1] for link, bends in chains.items()}, laid, inner, "lower")
         for link, bends in chains.items():
             points: list[Point] = []
             for bend in bends:
-                y, tall = y_of[id(bend)]
+                y, height = place[id(bend)]
                 # through a row of boxes straight on, so that the line bends where there is room
-                points += [Point(bend.x, y - tall / 2), Point(bend.x, y + tall / 2)] if tall else [Point(bend.x, y)]
+                points += [Point(bend.x, y - height / 2), Point(bend.x, y + height / 2)] if height else [Point(bend.x, y)]
                 if bend.width:
                     laid.labels[link.arrow] = Point(bend.x, y)
             if link.upper is None:

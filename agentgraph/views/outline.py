@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from agentgraph.views.display import one_line
+from agentgraph.views.display import display, one_line
 from agentgraph.views.picture import Message, Note, Sequence
 from agentgraph.views.told import asides, listed_lines, marked
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from agentgraph.views.picture import Arrow, Box, Happening, Picture
 
 _TO, _BOTH = "\u2192", "\u2194"
+_NAMELESS = "unnamed"
 
 
 class Item(Struct, frozen=True):
@@ -49,7 +50,7 @@ def _picture(picture: Picture) -> tuple[Item, ...]:
         for one in picture.frames:
             if one.parent == frame:
                 told = "".join(f"; {mark}" for mark in marked(one.marks))
-                yield Item(f"{one_line(one.name)} (a group{told})", tuple(inside(one.id)))
+                yield Item(f"{one_line(one.name) or _NAMELESS} (a group{told})", tuple(inside(one.id)))
 
     return tuple(inside(None))
 
@@ -57,25 +58,29 @@ def _picture(picture: Picture) -> tuple[Item, ...]:
 def _named(box: Box) -> str:
     """What a box is called in a line: the first line of its label."""
     first = box.label.split("\n")[0]
-    return one_line(first) or one_line(box.name) or ("unnamed" if box.kind not in ("start", "end") else box.kind)
+    return one_line(first) or one_line(box.name) or (_NAMELESS if box.kind not in ("start", "end") else box.kind)
 
 
 def _happenings(sequence: Sequence) -> tuple[Item, ...]:
-    named = {participant.id: listed_lines(participant.label) or "unnamed" for participant in sequence.participants}
+    named = {participant.id: listed_lines(participant.label) or _NAMELESS for participant in sequence.participants}
     counted = iter(range(1, 10**9))
 
     def told(happening: Happening) -> Item:
         if isinstance(happening, Message):
             notes = [*(["reply"] if happening.reply else []), *marked(happening.marks)]
             ends = f"{named[happening.source]} \u2192 {named[happening.target]}" + (f" ({'; '.join(notes)})" if notes else "")
-            return Item(f"{ends}: {one_line(happening.text)}", number=next(counted))
+            return Item(_said(ends, happening.text), number=next(counted))
         if isinstance(happening, Note):
-            return Item(f"Note on {', '.join(named[one] for one in happening.over)}: {one_line(happening.text)}", number=next(counted))
+            return Item(_said(f"Note on {', '.join(named[one] for one in happening.over)}", happening.text), number=next(counted))
         first = next(counted)
-        name = ": ".join(filter(None, ("At the same time" if happening.kind == "par" else "Together", one_line(happening.title))))
+        name = _said("At the same time" if happening.kind == "par" else "Together", happening.title)
         if len(happening.sections) == 1:
             return Item(name, tuple(map(told, happening.sections[0])), first)
         sections = (Item(f"Part {at}", tuple(map(told, section))) for at, section in enumerate(happening.sections, start=1))
         return Item(name, tuple(sections), first)
 
     return tuple(map(told, sequence.happenings))
+
+
+def _said(before: str, text: str) -> str:
+    return f"{before}: {one_line(text)}" if display(text) else before

@@ -182,7 +182,7 @@ def _arrow(arrow: Arrow, route: Route, theme: Theme) -> Markup:
 
 def _label(arrow: Arrow, route: Route, theme: Theme) -> Iterator[Markup]:
     """Where it lies on its line, on a panel of its own; after all boxes, so that none hides it."""
-    if arrow.label and route.label is not None:
+    if route.label is not None and display(arrow.label):
         width, height = label_size(arrow)
         paper = [element("rect", x=route.label.x - width / 2, y=route.label.y - height / 2, width=width, height=height, fill=PANEL)]
         yield element(

@@ -129,13 +129,20 @@ def _message(message: Message, label: str, y: float, columns: _Columns) -> Marku
         middle = y + height / 2 + 6
         far = source + _LOOP - 8
         curve = [Point(source, middle - 9), Point(far, middle - 9), Point(far, middle + 9), Point(source, middle + 9)]
-        said = text(label, source + _LOOP + width / 2, middle, ARROW_FONT, fill=color)
+        place = Point(source + _LOOP + width / 2, middle)
     else:
         below = y + height + 4
         curve = [Point(source, below), Point(target, below)]
-        said = text(label, (source + target) / 2, y + height / 2, ARROW_FONT, fill=color)
+        place = Point((source + target) / 2, y + height / 2)
+    paper = [rectangle(Rect(*place, width + 4, height), 0, PANEL, "none")] if label else []  # over lifelines that pass by
     cross = _cross(curve[-1], color, from_left=source <= target) if failed else []
-    return element("g", *line(curve, color, heads=(False, not failed), dashes=dashes), *cross, *([said] if label else []))
+    return element(
+        "g",
+        *line(curve, color, heads=(False, not failed), dashes=dashes),
+        *cross,
+        *paper,
+        *([text(label, *place, ARROW_FONT, fill=color)] if label else []),
+    )
 
 
 def _cross(at: Point, color: str, *, from_left: bool) -> list[Markup]:
