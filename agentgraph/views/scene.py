@@ -125,7 +125,7 @@ def _title(topology: Topology, look: Look, shown: Picture, *, whole: bool) -> st
     if whole:
         return look.title or ""
     agents = sum(box.name in topology.agents and box.kind in HOLDERS for box in shown.boxes)
-    groups = sum(box.kind == "group" for box in shown.boxes)
+    groups = sum(box.name in topology.groups and box.name not in topology.agents and box.kind in HOLDERS for box in shown.boxes)
     counted = f"{agents:,} of {number(len(topology.agents), 'agent')} shown" + (f", and {number(groups, 'group')}" if groups else "")
     return f"{look.title or one_line(topology.name)}: {counted}"
 
