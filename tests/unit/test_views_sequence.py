@@ -194,6 +194,21 @@ def test_a_handler_stands_between_the_tools_and_the_model() -> None:
     assert drawn[6:] == ['AR-->>LLM: ["no"]', "LLM->>T: nothing", "T-->>AR: (no output)", 'AR-->>U: "enough"']
 
 
+def test_what_a_tool_gives_is_said_by_its_docstring_or_by_hand() -> None:
+    @tool(returns="A list.")
+    def listed() -> list[int]:
+        """Number them.
+
+        Returns:
+            Numbers.
+        """
+        return [1]
+
+    assert (invoice.returns, raw.returns, listed.returns) == ("The last invoice, with its lines.", "", "A list.")
+    assert "invoice, with" not in str(invoice.spec)  # people are told, not models
+    assert between(runner(call("listed"), "done", agents=[Agent("Desk", tools=[listed])]).run("hi"))[1] == "T-->>LLM: A list"
+
+
 # -- people ------------------------------------------------------------------------------------------------------------
 
 
