@@ -21,7 +21,8 @@ class Handle(Protocol):
         ...
 
 
-Display = Callable[[Any], Handle]
+Display = Callable[[Any], Handle | None]
+"""Puts something on the page; None where there is no page that could change, as IPython's does outside of a notebook."""
 
 
 @overload
@@ -58,7 +59,8 @@ class _Page:
         drawn = self._drawn()
         if drawn != self._last:
             self._last = drawn
-            self._handle.update(drawn)
+            if self._handle is not None:
+                self._handle.update(drawn)
 
 
 def _shown(stream: Any, page: _Page) -> Iterator[Any]:
@@ -73,7 +75,7 @@ async def _shown_later(stream: Any, page: _Page) -> AsyncIterator[Any]:
         yield observation
 
 
-def _on_page(shown: Any) -> Handle:
+def _on_page(shown: Any) -> Handle | None:
     from IPython.display import display
 
     return display(shown, display_id=True)  # type: ignore[no-any-return]
