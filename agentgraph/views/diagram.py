@@ -58,7 +58,11 @@ class Diagram:
         return graphviz.Digraph(body=self.to_dot().splitlines(keepends=True)[1:-1])
 
     def to_svg(self) -> str:
-        """An SVG document that needs nothing else. Graphviz lays it out where it is installed; without it, it is drawn in pure Python."""
+        """An SVG document that needs nothing else.
+
+        Graphviz lays it out where it is installed, our own layout where it is not, or where AGENTGRAPH_LAYOUT=own asks for the same bytes
+        everywhere.
+        """
         from agentgraph.views.drawing import svg_of
 
         return svg_of(self.drawn, self.theme)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from agentgraph.views.picture import Picture
     from agentgraph.views.theme import Theme
 
+LAYOUT = "AGENTGRAPH_LAYOUT"
+"""The environment variable that is "own" where SVG is to be the same bytes on every machine, whatever Graphviz it has."""
 _SIZE = re.compile(r'^<svg .*? width="([\d.]+)" height="([\d.]+)"')
 _MOST_PIXELS = 12_000
 """Of the longer side."""
@@ -41,7 +44,8 @@ def svg_of(drawn: Picture | Sequence, theme: Theme) -> str:
     from agentgraph.views.layered import layered_layout
     from agentgraph.views.svg import svg
 
-    return svg(drawn, theme, graphviz_layout(drawn) or layered_layout(drawn), text_tree(drawn))
+    placed = None if os.environ.get(LAYOUT) == "own" else graphviz_layout(drawn)
+    return svg(drawn, theme, placed or layered_layout(drawn), text_tree(drawn))
 
 
 def png_of(drawn: Picture | Sequence, theme: Theme) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from agentgraph.views.mermaid_text import escaped, section_title, title
+from agentgraph.errors import DefinitionError
+from agentgraph.views.mermaid_text import MOST_CHARACTERS, escaped, section_title, title
 from agentgraph.views.picture import Message, Note, Span
 
 if TYPE_CHECKING:
@@ -18,13 +19,23 @@ _BORDER = "rect rgba(128, 128, 128, 0.15)"  # seen on a light page and on a dark
 
 
 def mermaid_sequence(sequence: Sequence) -> str:
-    """`sequence` as Mermaid text, that ends with one line break."""
+    """`sequence` as Mermaid text, that ends with one line break.
+
+    Raises:
+        DefinitionError: when it is larger than Mermaid takes, with what to ask for instead.
+    """
     order = {participant.id: at for at, participant in enumerate(sequence.participants)}
     lines = [*(["---", f"title: {title(sequence.title)}", "---"] if sequence.title else []), "sequenceDiagram"]
     lines += [f"{_INDENT}participant {p.id} as {escaped(p.label, 'line')}" for p in sequence.participants]
     if sequence.happenings:
         lines += ["", *(line for happening in sequence.happenings for line in _lines(happening, _INDENT, order))]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    if len(text) > MOST_CHARACTERS:
+        raise DefinitionError(
+            f"this sequence has {len(text):,} characters, and Mermaid takes no more than {MOST_CHARACTERS:,} of them; "
+            "ask for detail='turns', for a smaller max_text, or for a part of the run"
+        )
+    return text
 
 
 def _lines(happening: Happening, indent: str, order: Mapping[str, int]) -> Iterator[str]:

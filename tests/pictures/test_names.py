@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import assume, given, strategies as st
-from pydantic import create_model
 
 from agentgraph import Agent, AgentGraph, DefinitionError, Handoff, Tool
 from agentgraph.graph.edge import Group
@@ -17,11 +16,14 @@ from agentgraph.views.diagram import Diagram
 from agentgraph.views.display import display, one_line, shortened
 from agentgraph.views.picture import Arrow, Box, Frame, Message, Note, Participant, Picture, Sequence, Span
 from tests.pictures.mermaid_parser import Mermaid, Said
+from tests.strategies import Ticket
 
 CORPUS: list[dict[str, str]] = json.loads((Path(__file__).parents[1] / "corpus" / "hostile_names.json").read_text(encoding="utf-8"))[
     "names"
 ]
 BENIGN = "Billing Agent"
+MOST = 500
+"""Characters of a name: with it in every place, more would be more than Mermaid takes in all."""
 
 any_text = st.text(max_size=30) | st.text(
     alphabet=st.sampled_from("%{}[]()|<>\"'`;:#&*_~^$@\\-=.+/ \n\taoxe1\u200b\u202e\ufb02\u00b0\u00b6\u00df"), max_size=30
@@ -176,13 +178,13 @@ HOLDS: dict[str, Callable[[str, Mermaid], None]] = {"flowchart": holds_as_flowch
 def test_every_hostile_name_is_read_as_it_is_displayed(form: str, mermaid: Mermaid) -> None:
     for one in CORPUS:
         assert display(one["name"]) == one["display"], one["why"]
-        HOLDS[form](one["name"], mermaid)
+        HOLDS[form](one["name"][:MOST], mermaid)
 
 
 @pytest.mark.parametrize("form", HOLDS)
 @given(name=hostile)
 def test_any_text_is_read_as_it_is_displayed(form: str, name: str, mermaid: Mermaid) -> None:
-    HOLDS[form](name, mermaid)
+    HOLDS[form](name[:MOST], mermaid)
 
 
 # -- the same through a graph, in every view -----------------------------------------------------------------------------
@@ -207,13 +209,12 @@ def graph_of(texts: Texts) -> AgentGraph:
         return True
 
     said_so.__name__ = texts.fact
-    payload = create_model(texts.fact.replace("\0", "") or "P", subject=(str, ...))
     tool = Tool(name="check-it", description=texts.description, sets=frozenset([texts.fact]), requires=frozenset([texts.fact]))
     graph = AgentGraph(texts.graph)
     graph.add_agent(Agent(texts.first, description=texts.description, tools=(tool,)))
     graph.add_agent(Agent(texts.second, tools=(tool,)))
     graph.add_handoff(texts.first, Handoff(texts.second, requires=frozenset([texts.fact]), when=said_so, description=texts.description))
-    graph.add_handoff(texts.second, Handoff(texts.first, payload=payload, description=texts.description))
+    graph.add_handoff(texts.second, Handoff(texts.first, payload=Ticket, description=texts.description))
     graph.regroup([Group(texts.group, texts.second, (texts.second,), None, texts.description)])
     return graph
 
@@ -250,6 +251,8 @@ def test_no_text_changes_what_is_drawn(texts: Texts, look: dict[str, Any], merma
     text = graph.to_mermaid(title=texts.title, **look)
 
     assert shape_of(text, mermaid) == shape_of(graph_of(TAME).to_mermaid(title="A title", **look), mermaid)
-    lines = {line.removeprefix("Agent: ") for node in mermaid.read(text).nodes.values() for line in node.text.split("\n")}
+    lines = {
+        line.removeprefix("Agent: ").removeprefix("Group: ") for node in mermaid.read(text).nodes.values() for line in node.text.split("\n")
+    }
     for name in (texts.first, texts.group if look["groups"] == "closed" else texts.second):
         assert shortened(one_line(name), 60) in lines
