@@ -62,7 +62,9 @@ def full_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
         own = list(_tool_boxes(topology, name, tools, ids))
         boxes += own
         arrows += [Arrow(agent, box.id, "Has") for box in own]
-        arrows += [Arrow(agent, agents[edge.target], "\n".join(["Can handoff to", *handoff_lines(edge)])) for edge in leaving[name]]
+        arrows += [
+            Arrow(agent, agents[edge.target], "\n".join(["Can handoff to", *handoff_lines(edge)]), name=edge.tool) for edge in leaving[name]
+        ]
     boxes.append(Box("CB", "Callbacks\nReal-time Events", "callbacks"))
     arrows.append(Arrow("AR", "CB", "Fires"))
     arrows += [Arrow("C", box, "Persists across", "dotted") for box in agents.values()]

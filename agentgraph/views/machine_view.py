@@ -23,7 +23,7 @@ def machine_picture(topology: Topology, ids: Callable[[str, str], str]) -> Pictu
     for edge in topology.edges:
         asked = [line for line in handoff_lines(edge) if line != shortened(edge.tool, MOST)]
         label = edge.tool + (f" [{'; '.join(asked)}]" if asked else "")
-        arrows.append(Arrow(states[edge.source], states[edge.target], label))
+        arrows.append(Arrow(states[edge.source], states[edge.target], label, name=edge.tool))
     return Picture(tuple(boxes), tuple(arrows), form="states")
 
 

@@ -61,6 +61,8 @@ class Arrow(Struct, frozen=True, omit_defaults=True):
     marks: tuple[Mark, ...] = ()
     weight: int = 0
     """How often it was taken; drawn as a width where it is known."""
+    name: str = ""
+    """The tool of the one handoff that it stands for; nothing for several, and for what is no handoff."""
 
 
 class Frame(Struct, frozen=True, omit_defaults=True):

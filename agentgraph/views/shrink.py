@@ -31,22 +31,22 @@ def with_merged_pairs(picture: Picture) -> Picture:
     merged: list[Arrow | None] = []
     for arrow in picture.arrows:
         back = waiting.get((arrow.target, arrow.source), [])
-        found = next(
-            (at for at in back if merged[at] == replace(arrow, source=arrow.target, target=arrow.source, about=_about(merged[at]))), None
-        )
+        turned = replace(arrow, source=arrow.target, target=arrow.source, about="", name="")
+        found = next((at for at in back if _bare(merged[at]) == turned), None)
         if found is not None and arrow.source != arrow.target:
             back.remove(found)
             first = merged[found]
             assert first is not None
-            merged[found] = replace(first, both=True, about="; ".join(filter(None, dict.fromkeys((first.about, arrow.about)))))
+            merged[found] = replace(first, both=True, about="; ".join(filter(None, dict.fromkeys((first.about, arrow.about)))), name="")
             continue
         waiting.setdefault((arrow.source, arrow.target), []).append(len(merged))
         merged.append(arrow)
     return replace(picture, arrows=tuple(arrow for arrow in merged if arrow is not None))
 
 
-def _about(arrow: Arrow | None) -> str:
-    return arrow.about if arrow is not None else ""
+def _bare(arrow: Arrow | None) -> Arrow | None:
+    """What is to be seen of it."""
+    return arrow and replace(arrow, about="", name="")
 
 
 def around(picture: Picture, centre: str, hops: int) -> Picture:

@@ -80,22 +80,22 @@ def _tools(topology: Topology, agents: Iterable[str]) -> Iterator[Tool]:
 
 def _arrows(edges: Iterable[Edge], stands_for: Mapping[str, str], nodes: Mapping[str, str]) -> Iterator[Arrow]:
     """One arrow for what leads from node to node and says the same; what closed groups merge is one arrow with all that is said."""
-    merged: dict[tuple[str, str, object], list[Edge]] = {}
+    merged: dict[tuple[str, str, str], list[Edge]] = {}
     for edge in edges:
         source, target = stands_for[edge.source], stands_for[edge.target]
         if source == target and edge.source != edge.target:
             continue  # inside a closed group
         whole = source != edge.source or target != edge.target
-        merged.setdefault((source, target, None if whole else edge.tool), []).append(edge)
+        merged.setdefault((source, target, "" if whole else edge.tool), []).append(edge)
     parallel: dict[tuple[str, str], int] = {}
     for source, target, _ in merged:
         parallel[source, target] = parallel.get((source, target), 0) + 1
-    for (source, target, _), alike in merged.items():
+    for (source, target, tool), alike in merged.items():
         several = parallel[source, target] > 1
         said = dict.fromkeys(line for edge in alike for line in handoff_lines(edge, named=several))
         guarded = all(edge.handoff.guarded for edge in alike)
         about = "; ".join(dict.fromkeys(edge.handoff.description for edge in alike if edge.handoff.description))
-        yield Arrow(nodes[source], nodes[target], "\n".join(said), "dotted" if guarded else "solid", about=about)
+        yield Arrow(nodes[source], nodes[target], "\n".join(said), "dotted" if guarded else "solid", about=about, name=tool)
 
 
 def handoff_lines(edge: Edge, *, named: bool = False) -> Iterator[str]:
