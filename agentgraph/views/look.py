@@ -50,6 +50,11 @@ class Look(Struct, frozen=True, kw_only=True):
         if self.title is not None and not isinstance(self.title, str):
             raise DefinitionError(f"a diagram was given title={self.title!r:.60}; give text")
 
+    @property
+    def tools_shown(self) -> Tools:
+        """How tools are to be shown, by the view where it was not said."""
+        return self.tools or ("box" if self.view in ("architecture", "full") else "badge")
+
 
 def look_at(**options: Any) -> Look:
     """The look that these options mean.

@@ -11,6 +11,7 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.collapse import quotient, stand_ins
 from agentgraph.graph.edge import listed
 from agentgraph.views.architecture_view import architecture_picture, full_picture
+from agentgraph.views.compare.overlay import Overlaid
 from agentgraph.views.display import one_line
 from agentgraph.views.ids import ShortIds, made_id
 from agentgraph.views.look import Look, closed_by
@@ -33,7 +34,7 @@ def picture_of(topology: Topology, look: Look) -> Picture:
         DefinitionError: for a focus or a group that there is not; or, with `on_large="error"`, for what is too large to be read.
     """
     closed = closed_by(topology, look.groups)
-    tools = look.tools or ("box" if look.view in ("architecture", "full") else "badge")
+    tools = look.tools_shown
     picture = _drawn(topology, look, closed, tools)
     shown = whole = picture
     if look.focus is not None:
@@ -48,6 +49,11 @@ def picture_of(topology: Topology, look: Look) -> Picture:
 
 
 def _drawn(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Picture:
+    picture = _unmarked(topology, look, closed, tools)
+    return topology.painted(picture) if isinstance(topology, Overlaid) else picture
+
+
+def _unmarked(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Picture:
     short = look.ids == "short" or (look.ids is None and look.view in ("architecture", "full"))
     if look.view == "topology":
         return topology_picture(topology, closed, tools, name_ids(short=short))
