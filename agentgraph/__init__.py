@@ -58,6 +58,7 @@ if TYPE_CHECKING:
         ToolStarted as ToolStarted,
     )
     from agentgraph.runtime.result import RunResult as RunResult, RunResultWithContext as RunResultWithContext
+    from agentgraph.views.compare.comparing import diff as diff
 
 __version__ = "0.1.0"
 
@@ -111,6 +112,7 @@ _HOME = {
         "ToolStarted",
     ),
     "runtime.result": ("RunResult", "RunResultWithContext"),
+    "views.compare.comparing": ("diff",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}
 

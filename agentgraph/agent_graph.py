@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import graphviz
 
     from agentgraph.errors import Finding
+    from agentgraph.views.compare.comparing import Comparable
     from agentgraph.views.diagram import Diagram
     from agentgraph.views.look import View
     from agentgraph.views.theme import Theme
@@ -42,7 +43,9 @@ class AgentGraph(Topology):
         """What is wrong, or legal and suspicious: names that lead nowhere or collide, and side doors into groups."""
         return findings(self)
 
-    def diagram(self, view: View = "topology", *, theme: str | Theme | None = None, **look: Any) -> Diagram:
+    def diagram(
+        self, view: View = "topology", *, theme: str | Theme | None = None, compare: Comparable | None = None, **look: Any
+    ) -> Diagram:
         """What this graph looks like. In a notebook it shows itself; `to_mermaid`, `save` and others write it.
 
         Views: topology (agents, groups, handoffs), architecture (a runner, its agents, their tools, the context they share),
@@ -51,11 +54,16 @@ class AgentGraph(Topology):
         Options: direction ("TD", "LR"), groups ("open", "closed", a depth, or {"Research": "closed"}), tools ("badge", "box", "none"),
         focus (an agent or group) and hops around it, title, theme, ids ("name", "short"), on_large ("collapse": less is shown where
         it would be too much to read, and the title says so; "error"; "all"), run (a result, trace or context whose way is marked, or
-        several, that are counted) and step (how far into the trace of one).
+        several, that are counted) and step (how far into the trace of one), compare (an older graph, or the path of one: what changed is
+        marked).
 
         Raises:
             DefinitionError: for an option, a group or an agent that there is not.
         """
+        if compare is not None:
+            from agentgraph.views.compare.comparing import diff
+
+            return diff(compare, self).diagram(theme=theme, view=view, **look)
         from agentgraph.views.diagram import Diagram
         from agentgraph.views.look import look_at
         from agentgraph.views.scene import picture_of

@@ -22,6 +22,8 @@ Kept = Annotated[
     Path | None, typer.Option(help="the conversation so far; read if it is there, and written after each turn", metavar="FILE")
 ]
 _TARGET = "module:attribute or path/to/file.py:attribute; a graph, a runner, an agent or a group"
+_DRAWN = f"{_TARGET}; or a saved topology (.json, .yaml)"
+Output = Annotated[str, typer.Option("--output", "-o", help="where to; its ending names the format. '-' prints Mermaid", metavar="FILE")]
 
 app = typer.Typer(
     help="The agent topology you can see, prove and run.",
@@ -75,6 +77,62 @@ def chat(
 
     look_in(app_dir)
     raise typer.Exit(start(target, model, context, history=not no_history))
+
+
+@app.command()
+def render(
+    target: Annotated[str, typer.Argument(help=_DRAWN, metavar="TARGET")],
+    output: Output = "-",
+    view: Annotated[str | None, typer.Option(help="topology, architecture, full or machine", metavar="VIEW")] = None,
+    direction: Annotated[str | None, typer.Option(help="TD or LR", metavar="DIR")] = None,
+    groups: Annotated[list[str] | None, typer.Option(help="open, closed, a depth; or Name=closed, several times", metavar="GROUPS")] = None,
+    tools: Annotated[str | None, typer.Option(help="badge, box or none", metavar="TOOLS")] = None,
+    focus: Annotated[str | None, typer.Option(help="an agent or a group", metavar="NAME")] = None,
+    hops: Annotated[str | None, typer.Option(help="how far around the focus", metavar="N")] = None,
+    title: Annotated[str | None, typer.Option(help="a title above it", metavar="TEXT")] = None,
+    theme: Annotated[str | None, typer.Option(help="agentgraph or plain", metavar="THEME")] = None,
+    ids: Annotated[str | None, typer.Option(help="name or short", metavar="IDS")] = None,
+    on_large: Annotated[str | None, typer.Option(help="collapse, error or all", metavar="WHAT")] = None,
+    app_dir: AppDir = None,
+) -> None:
+    """Draw TARGET."""
+    from agentgraph.cli.render import render as draw
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    given = {"view": view, "direction": direction, "tools": tools, "focus": focus, "hops": hops}
+    given |= {"title": title, "theme": theme, "ids": ids, "on_large": on_large}
+    draw(target, output, {"groups": groups or [], **{option: [word] for option, word in given.items() if word is not None}})
+
+
+@app.command()
+def diff(
+    old: Annotated[str, typer.Argument(help=_DRAWN, metavar="OLD")],
+    new: Annotated[str, typer.Argument(help=_DRAWN, metavar="NEW")],
+    json: Annotated[bool, typer.Option("--json", help="print the difference as one JSON object")] = False,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="draw both here, in one picture", metavar="FILE")] = None,
+    app_dir: AppDir = None,
+) -> None:
+    """Tell what changed from OLD to NEW, and what can be reached that could not be before. Exit code 1 when anything did."""
+    from agentgraph.cli.diff import show_difference
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    raise typer.Exit(show_difference(old, new, output, as_json=json))
+
+
+@app.command()
+def docs(
+    files: Annotated[list[Path], typer.Argument(help="Markdown files, or folders with .md files", metavar="FILE...")],
+    check: Annotated[bool, typer.Option("--check", help="write nothing; print what is stale, and exit with 1 if anything is")] = False,
+    app_dir: AppDir = None,
+) -> None:
+    """Draw anew what stands between <!-- agentgraph: TARGET option=value --> and <!-- /agentgraph --> in Markdown files."""
+    from agentgraph.cli.docs import refresh
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    raise typer.Exit(refresh(files, check=check))
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -7,6 +7,7 @@ path that was not named, and the attribute is a plain dotted name: no calls, not
 from __future__ import annotations
 
 import sys
+from functools import cache
 from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -20,6 +21,7 @@ from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 from agentgraph.runtime.agent_runner import AgentRunner
 from agentgraph.runtime.config import RunConfig
+from agentgraph.views.compare.comparing import as_topology
 
 TOPOLOGY_FILES = (".json", ".yaml", ".yml")
 _FORMS = "give module:attribute, path/to/file.py:attribute, or a saved topology (.json, .yaml)"
@@ -33,6 +35,19 @@ def runner_at(target: str) -> AgentRunner:
     """
     found = value_at(target)
     return found if isinstance(found, AgentRunner) else AgentRunner(found)
+
+
+@cache  # a document names one graph several times; its file is run once
+def topology_at(target: str) -> Topology:
+    """The topology that `target` names, or that what it names was made of.
+
+    Raises:
+        DefinitionError: saying what of `target` could not be found.
+    """
+    found = value_at(target)
+    if isinstance(found, Agent | AgentGroup):
+        return AgentGraph.of(found, name=found.name)
+    return as_topology(found.machine if isinstance(found, AgentRunner) else found)
 
 
 def configured(runner: AgentRunner, target: str, model: str | None) -> RunConfig:

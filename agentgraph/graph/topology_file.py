@@ -166,9 +166,12 @@ def _lean(data: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in data.items() if value not in (None, "", [])}
 
 
-def fingerprint_of(topology: Topology) -> str:
-    """A hash of what decides who can hand over to whom, when, and what tools are at hand; order does not matter."""
-    deciding = {
+def deciding(topology: Topology) -> dict[str, Any]:
+    """What decides who can hand over to whom, when, and what tools are at hand, as JSON values; order does not matter.
+
+    A handoff is [source, target, tool, the facts it needs, whether it has a condition, whether it has a payload].
+    """
+    return {
         "entry": topology.entries,
         "agents": _undescribed(sorted((_agent(agent) for agent in topology.agents.values()), key=lambda a: str(a["name"]))),
         "handoffs": sorted(
@@ -177,7 +180,11 @@ def fingerprint_of(topology: Topology) -> str:
         ),
         "groups": sorted([g.name, g.root, sorted(g.members)] for g in topology.groups.values()),
     }
-    return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def fingerprint_of(topology: Topology) -> str:
+    """A hash of what decides."""
+    return sha256(json.dumps(deciding(topology), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _undescribed(data: Any) -> Any:

@@ -56,6 +56,11 @@ class Look(Struct, frozen=True, kw_only=True):
         if self.step is not None and self.run is None:
             raise DefinitionError(f"a diagram was given step={self.step!r:.60} and no run; give run=result, too")
 
+    @property
+    def tools_shown(self) -> Tools:
+        """How tools are to be shown, by the view where it was not said."""
+        return self.tools or ("box" if self.view in ("architecture", "full") else "badge")
+
 
 def look_at(**options: Any) -> Look:
     """The look that these options mean.

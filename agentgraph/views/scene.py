@@ -12,6 +12,7 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.collapse import quotient, stand_ins
 from agentgraph.graph.edge import listed
 from agentgraph.views.architecture_view import architecture_picture, full_picture
+from agentgraph.views.compare.overlay import Overlaid
 from agentgraph.views.display import one_line, shortened
 from agentgraph.views.ids import ShortIds, made_id
 from agentgraph.views.look import Look, closed_by
@@ -35,7 +36,7 @@ def picture_of(topology: Topology, look: Look) -> Picture:
         DefinitionError: for a focus or a group that there is not; or, with `on_large="error"`, for what is too large to be read.
     """
     closed = closed_by(topology, look.groups)
-    tools = look.tools or ("box" if look.view in ("architecture", "full") else "badge")
+    tools = look.tools_shown
     routes = checked(routes_of(look.run, look.step), topology) if look.run is not None else ()
     hopeless = look.on_large == "collapse" and look.focus is None and _nodes(topology, closed) > MOST_BOXES
     all_of_it = shown = None if hopeless else _drawn(topology, look, closed, tools)
@@ -65,6 +66,11 @@ def _nodes(topology: Topology, closed: Collection[str]) -> int:
 
 
 def _drawn(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Picture:
+    picture = _unmarked(topology, look, closed, tools)
+    return topology.painted(picture) if isinstance(topology, Overlaid) else picture
+
+
+def _unmarked(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Picture:
     short = look.ids == "short" or (look.ids is None and look.view in ("architecture", "full"))
     if look.view == "topology":
         return topology_picture(topology, closed, tools, name_ids(short=short))
