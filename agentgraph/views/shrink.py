@@ -7,7 +7,7 @@ nothing inside a diagram can raise.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_BOXES = 60
 MOST_ARROWS = 120
+MOST_IN_A_ROW = 16
 MOST_TEXT = 44_000
 _ESCAPED = re.compile(r"[^\w ]|[_\ufb02]")
 _ESCAPE = 8
@@ -35,7 +36,7 @@ def _length(picture: Picture) -> int:
     depth = _depths(picture)
     boxes = sum(4 * (len(box.id) + depth[box.frame]) + _told(box.label) + 60 for box in picture.boxes)
     arrows = sum(len(arrow.source) + len(arrow.target) + _told(arrow.label) + 80 for arrow in picture.arrows)
-    frames = sum(3 * len(frame.id) + 8 * depth[frame.id] + _told(frame.name) + 60 for frame in picture.frames)
+    frames = sum(3 * len(frame.id) + 12 * depth[frame.id] + _told(frame.name) + 80 for frame in picture.frames)
     return boxes + arrows + frames
 
 
@@ -114,6 +115,13 @@ def _nearest(beside: Mapping[str, Mapping[str, None]], centre: str, met: set[str
             if other not in met:
                 met.add(other)
                 waiting.append((other, distance + 1))
+
+
+def widest(picture: Picture, centres: Iterable[str]) -> int:
+    """How many boxes a row holds, at most, where what lies as far from the first of `centres` stands in one row. O(boxes + arrows)."""
+    beside, met = _beside(picture), set[str]()
+    rows = Counter(distance for centre in centres for _, distance in _nearest(beside, centre, met))
+    return max(rows.values(), default=0)
 
 
 def only(picture: Picture, kept: Iterable[str]) -> Picture:

@@ -67,6 +67,21 @@ def test_all_of_a_large_graph_is_refused_with_three_calls_that_work(grouped: boo
         mermaid.read(eval(call, {"graph": graph}).to_mermaid())
 
 
+@pytest.mark.parametrize("view", ["topology", "machine"])
+@pytest.mark.parametrize(("leaves", "direction"), [(16, "TB"), (17, "LR")])
+def test_a_row_that_is_too_wide_for_a_page_becomes_a_column(leaves: int, direction: str, view: Any, mermaid: Mermaid) -> None:
+    graph = AgentGraph("star").add_agent(Agent("hub"))
+    for at in range(leaves):
+        graph.add_agent(Agent(f"leaf {at}")).add_handoff("hub", f"leaf {at}")
+    graph.regroup([Group("all", "hub", tuple(graph.agents), None)])
+
+    assert mermaid.read(graph.to_mermaid(view=view)).direction == direction
+    assert mermaid.read(graph.to_mermaid(view=view, direction="TD")).direction == "TB"
+    assert mermaid.read(graph.to_mermaid(view=view, on_large="all")).direction == "TB"
+    inner = [line.strip() for line in graph.to_mermaid(view="topology").splitlines() if line.strip().startswith("direction ")]
+    assert inner == [f"direction {'LR' if direction == 'LR' else 'TD'}"]
+
+
 def pictures_of(boxes: int, arrows: int, label: str) -> Picture:
     ids = [f"b{at}" for at in range(boxes)]
     return Picture(tuple(Box(one, label, "agent", one) for one in ids), tuple(Arrow(ids[at % boxes], ids[-1]) for at in range(arrows)))
