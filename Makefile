@@ -24,6 +24,7 @@ check: setup-dev setup-mermaid
 	$(BIN)/lint-imports
 	$(BIN)/python -m diagrams --check
 	$(BIN)/python -m notebooks --check
+	$(BIN)/agentgraph docs README.md --check
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire"
 
 fix: setup-dev
@@ -33,6 +34,7 @@ fix: setup-dev
 draw: setup-dev
 	$(BIN)/python -m diagrams
 	$(BIN)/python -m notebooks
+	$(BIN)/agentgraph docs README.md
 
 bench: setup-dev setup-bench
 	$(BIN)/python -m benchmarks
