@@ -9,15 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-bench clean
+.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-mermaid setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
 
-test: setup-dev setup-wire
+test: setup-dev setup-wire setup-mermaid
 	$(BIN)/python -m pytest -n $(JOBS)
 
-check: setup-dev
+check: setup-dev setup-mermaid
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -39,6 +39,8 @@ setup-dev: $(VENV)/.installed-dev
 setup-bench: .tools/bench/.installed
 setup-wire:
 	@sh tests/e2e/install_server.sh
+setup-mermaid: setup-dev
+	@sh tests/pictures/install_mermaid.sh
 
 # `pip install -e` needs a pip that knows pyproject.toml well; the venv brings one.
 $(VENV)/bin/python:

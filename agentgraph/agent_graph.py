@@ -12,6 +12,8 @@ from agentgraph.machine.machine import Machine
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import graphviz
+
     from agentgraph.errors import Finding
     from agentgraph.views.compare.comparing import Comparable
     from agentgraph.views.diagram import Diagram
@@ -50,8 +52,10 @@ class AgentGraph(Topology):
         full (how those work together), machine (the compiled states and transitions).
 
         Options: direction ("TD", "LR"), groups ("open", "closed", a depth, or {"Research": "closed"}), tools ("badge", "box", "none"),
-        focus (an agent or group) and hops around it, compare (an older graph, or the path of one: what changed is marked), title, theme, ids ("name", "short"), on_large ("collapse": less is shown where
-        it would be too much to read, and the title says so; "error"; "all").
+        focus (an agent or group) and hops around it, title, theme, ids ("name", "short"), on_large ("collapse": less is shown where
+        it would be too much to read, and the title says so; "error"; "all"), run (a result, trace or context whose way is marked, or
+        several, that are counted) and step (how far into the trace of one), compare (an older
+        graph, or the path of one: what changed since is marked).
 
         Raises:
             DefinitionError: for an option, a group or an agent that there is not.
@@ -70,8 +74,32 @@ class AgentGraph(Topology):
         """`diagram(...)` as Mermaid text."""
         return self.diagram(**options).to_mermaid()
 
+    def to_dot(self, **options: Any) -> str:
+        """`diagram(...)` as DOT text."""
+        return self.diagram(**options).to_dot()
+
+    def to_graphviz(self, **options: Any) -> graphviz.Digraph:
+        """`diagram(...)` as a `graphviz.Digraph`."""
+        return self.diagram(**options).to_graphviz()
+
+    def to_svg(self, **options: Any) -> str:
+        """`diagram(...)` as an SVG document."""
+        return self.diagram(**options).to_svg()
+
+    def to_png(self, **options: Any) -> bytes:
+        """`diagram(...)` as a PNG."""
+        return self.diagram(**options).to_png()
+
+    def to_html(self, **options: Any) -> str:
+        """`diagram(...)` as a page of its own."""
+        return self.diagram(**options).to_html()
+
+    def to_text(self, **options: Any) -> str:
+        """`diagram(...)` as a tree of lines."""
+        return self.diagram(**options).to_text()
+
     def render(self, path: str | Path, **options: Any) -> Path:
-        """Write `diagram(...)` to a file, in the format that its ending names: .mmd, .md or .json."""
+        """Write `diagram(...)` to a file, in the format that its ending names: .mmd, .md, .dot, .svg, .png, .html, .txt or .json."""
         return self.diagram(**options).save(path)
 
     def __format__(self, spec: str) -> str:
@@ -80,6 +108,9 @@ class AgentGraph(Topology):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         return self.diagram()._repr_mimebundle_(**options)
+
+    def _mime_(self) -> tuple[str, str]:
+        return self.diagram()._mime_()
 
     def save(self, path: str | Path) -> None:
         """Write the topology to a .json, .yaml or .yml file: names, tools' names, handoffs, groups; no code."""

@@ -44,7 +44,11 @@ class Ticket(BaseModel):
 
 @tool
 def note(key: str, value: int, ctx: ToolContext) -> dict[str, int]:
-    """Write something into the shared data."""
+    """Write something into the shared data.
+
+    Returns:
+        What was written.
+    """
     ctx.update(**{key: value})
     return {key: value}
 

@@ -6,7 +6,6 @@ a tool that put its key into the message, is `redacted`: the secrets that are al
 
 from __future__ import annotations
 
-from hmac import compare_digest
 from typing import Any, NoReturn, final
 from weakref import ref
 
@@ -57,9 +56,7 @@ class Secret:
         return format(HIDDEN, spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and compare_digest(
-            self._value.encode(errors="surrogatepass"), other._value.encode(errors="surrogatepass")
-        )
+        return isinstance(other, Secret) and self._value == other._value
 
     def __hash__(self) -> int:
         return hash(self._value)

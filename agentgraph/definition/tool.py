@@ -32,6 +32,8 @@ class Tool:
 
     name: str
     description: str = ""
+    returns: str = ""
+    """What it gives, in words, as its docstring says; shown to people where the value is no text."""
     arguments: Shape = _NO_ARGUMENTS
     function: Callable[..., Any] | None = None
     """None for a tool that was loaded from a topology file: it can be drawn and checked, not run."""
@@ -129,6 +131,7 @@ def tool(
     *,
     name: str | None = None,
     description: str | None = None,
+    returns: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     timeout: float | None = None,
     retries: int = 0,
@@ -140,8 +143,8 @@ def tool(
 def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool | Callable[[Callable[..., Any]], Tool]:
     """Make a `Tool` of a function: its name, docstring and annotations are what the model is told.
 
-    Options: name, description, parameters (a JSON Schema instead of the signature), timeout (seconds), retries, final
-    (its output ends the run), needs_approval, sets and requires (facts).
+    Options: name, description, returns (what it gives, in words, for people), parameters (a JSON Schema instead of the
+    signature), timeout (seconds), retries, final (its output ends the run), needs_approval, sets and requires (facts).
 
     >>> @tool
     ... def check_balance(account_id: str, ctx: ToolContext) -> str:
@@ -165,6 +168,7 @@ def _made(
     *,
     name: str | None = None,
     description: str | None = None,
+    returns: str | None = None,
     parameters: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Tool:
@@ -187,10 +191,13 @@ def _made(
         signature = signature_of(function, described, ToolContext)
         arguments, receiver = signature.arguments, signature.context_parameter
     text = "\n".join(part for part in (said.short_description, said.long_description) if part)
+    if returns is None:
+        returns = (said.returns.description if said.returns is not None else None) or ""
     call = function if inspect.isroutine(function) else type(function).__call__
     return Tool(
         name=checked_tool_name(own_name, f"the tool made of {getattr(function, '__qualname__', function)!s}"),
         description=description if description is not None else text,
+        returns=" ".join(returns.split()),
         arguments=arguments,
         function=function,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(call),

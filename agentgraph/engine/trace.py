@@ -51,6 +51,10 @@ class Trace(Sequence["tuple[Event, Context]"]):
     def __iter__(self) -> Iterator[Pair]:
         return iter(self._pairs)
 
+    def __add__(self, later: Trace) -> Trace:
+        """This run and one that followed it, as one trace: a conversation of several turns."""
+        return Trace(self.start, (*self._pairs, *later), {**self.children, **later.children})
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and (self.start, self._pairs, self.children) == (other.start, other._pairs, other.children)
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
-class Ask(Struct, frozen=True):
+class Ask(Struct, frozen=True, gc=False):
     """Ask this model; send back what it replied, as an event."""
 
     model: Any

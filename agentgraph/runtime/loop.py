@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
+import selectors
 import threading
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from concurrent.futures import Future, wait
+from contextlib import suppress
 from typing import Any, TypeVar
+
+from agentgraph.runtime.outcome import Outcome
 
 T = TypeVar("T")
 _DONE = object()
@@ -26,33 +30,56 @@ class BackgroundLoop:
         self._lock = threading.RLock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
+        self._at_close: list[Callable[[], Awaitable[object]]] = []
+        self._at_fork: list[Callable[[], object]] = []
+        self._selector: selectors.BaseSelector | None = None
+        self._of_the_parent: list[object] = []
+        self._open: set[AsyncGenerator[Any, None]] = set()
+        """Generators that are being iterated. Kept, so that the garbage collector closes none while `_closing` does, in another thread."""
+
+    def on_close(self, function: Callable[[], Awaitable[object]]) -> None:
+        """Await `function()` in the loop before it ends: for clients whose connections were opened in it."""
+        self._at_close.append(function)
+        if self is LOOP:  # what was imported until now has exit handlers of its own, which must find its clients closed
+            atexit.unregister(self.close)
+            atexit.register(self.close)
+
+    def on_fork(self, function: Callable[[], object]) -> None:
+        """Call `function()` in the child of a fork: for clients whose connections are the parent's, to be left alone here."""
+        self._at_fork.append(function)
 
     def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
         """Start `coroutine` there; context variables of the caller go with it."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._started())
 
-    def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None = None) -> T:
-        """Wait for `coroutine`. When the wait is given up, so is the coroutine.
+    def run(self, answer: Awaitable[T], timeout: float | None = None) -> T:
+        """Wait for `answer`. When the wait is given up, so is what it waits for.
 
         Raises:
             TimeoutError: after `timeout` seconds.
-            RuntimeError: when called in the loop itself, where waiting would be for ever.
+            BaseException: what `answer` raises, which ends nothing but this call: a SystemExit does not end the loop.
         """
-        if self.is_current():
-            coroutine.close()
-            raise RuntimeError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
-        future = self.submit(coroutine)
+        future = self.submit(Outcome.awaited(answer))
         try:
-            return future.result(timeout)
+            return future.result(timeout).open()
         except BaseException:
             future.cancel()
             raise
 
-    async def await_(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Await `coroutine`, which runs in this loop, from any loop."""
+    async def await_(self, answer: Awaitable[T]) -> T:
+        """Await `answer`, which runs in this loop, from any loop."""
         if self.is_current():
-            return await coroutine
-        return await asyncio.wrap_future(self.submit(coroutine))
+            return await answer
+        return (await asyncio.wrap_future(self.submit(Outcome.awaited(answer)))).open()
+
+    def refuse_waiting(self) -> None:
+        """Refuse to hold up the loop: whoever waits in it, waits for ever as soon as what is waited for needs it, in whichever thread.
+
+        Raises:
+            RuntimeError: in the loop itself.
+        """
+        if self.is_current():
+            raise RuntimeError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
 
     def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Generator[T, None, None]:
         """The items of `generator`, which runs in this loop, for a thread. It is closed also when the iteration is abandoned.
@@ -61,6 +88,7 @@ class BackgroundLoop:
             TimeoutError: when there are no seconds left to wait for the next one.
         """
         turn = asyncio.Lock()
+        self._open.add(generator)
         try:
             while (item := self.run(_next(generator, turn), seconds_left())) is not _DONE:
                 yield item  # type: ignore[misc]
@@ -76,6 +104,7 @@ class BackgroundLoop:
 
     async def _aiterated(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         turn = asyncio.Lock()
+        self._open.add(generator)
         try:
             while (item := await self.await_(_next(generator, turn))) is not _DONE:
                 yield item  # type: ignore[misc]
@@ -93,7 +122,7 @@ class BackgroundLoop:
             loop, thread, self._loop, self._thread = self._loop, self._thread, None, None
         if loop is None or thread is None or not thread.is_alive():
             return
-        wait([asyncio.run_coroutine_threadsafe(_emptied(), loop)], _PATIENCE)
+        wait([asyncio.run_coroutine_threadsafe(_emptied(tuple(self._at_close)), loop)], _PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(_PATIENCE)
         if not thread.is_alive():
@@ -102,20 +131,48 @@ class BackgroundLoop:
     def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
         """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
         with self._lock:
-            return None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
+            if self._loop is not None:
+                return asyncio.run_coroutine_threadsafe(self._closed(generator, turn), self._loop)
+            self._open.discard(generator)
+            return None
+
+    async def _closed(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
+        async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
+            try:
+                await generator.aclose()
+            finally:
+                self._open.discard(generator)
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
-                self._loop = asyncio.new_event_loop()
+                self._loop = self._made()
                 self._thread = threading.Thread(target=self._loop.run_forever, name="agentgraph-loop", daemon=True)
                 self._thread.start()
             return self._loop
 
+    def _made(self) -> asyncio.AbstractEventLoop:
+        """A new loop. Where there are forks, on a selector of ours, which a child can let go of."""
+        if not hasattr(os, "fork"):
+            return asyncio.new_event_loop()
+        self._selector = selectors.DefaultSelector()
+        return asyncio.SelectorEventLoop(self._selector)
+
     def forget(self) -> None:
-        """After a fork: the thread is not here, so the loop is not usable here."""
+        """After a fork: the thread is not here, so the loop is not usable here.
+
+        What watches the connections is one epoll for both, and a connection that is closed here would go unheard there: so
+        the selector lets go of it and begins anew. The loop is kept, so that no other is taken for it by its id.
+        """
+        if self._selector is not None:
+            with suppress(OSError):  # a kqueue is not inherited
+                self._selector.close()
+            self._selector.__init__()  # type: ignore[misc]
+        self._of_the_parent.append(self._loop)
         self._lock = threading.RLock()
-        self._loop = self._thread = None
+        self._loop = self._thread = self._selector = None
+        for function in self._at_fork:
+            function()
 
 
 async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
@@ -123,16 +180,15 @@ async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | o
         return await anext(generator, _DONE)
 
 
-async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
-    async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
-        await generator.aclose()
-
-
-async def _emptied() -> None:
+async def _emptied(at_close: tuple[Callable[[], Awaitable[object]], ...]) -> None:
+    """End what runs, then what it ran on: tasks first, so that nobody uses a client while it is being closed."""
     tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
+    for function in at_close:
+        with suppress(Exception):  # one that fails is not in the way of the others
+            await function()
     await asyncio.get_running_loop().shutdown_asyncgens()
 
 

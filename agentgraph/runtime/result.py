@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from msgspec import Struct
 
+from agentgraph.errors import DefinitionError
+
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.history import History
     from agentgraph.conversation.usage import Usage
     from agentgraph.engine.effects import StopReason
     from agentgraph.engine.trace import Trace
+    from agentgraph.machine.machine import Machine
+    from agentgraph.views.diagram import Diagram
+    from agentgraph.views.sequence_view import Participants
+    from agentgraph.views.telling import Detail
+    from agentgraph.views.theme import Theme
 
 C = TypeVar("C")
 
 
-class RunResult(Struct, frozen=True):
+class RunResult(Struct, frozen=True, eq=False):
     """The outcome of one run. Errors are in it, not raised; whatever happened, `context` can be continued."""
 
     output: Any
@@ -29,6 +38,22 @@ class RunResult(Struct, frozen=True):
     stop_reason: StopReason
     trace: Trace
     error: Exception | None = None
+    machine: Machine | None = None
+    """What it was a run of, so that it can be drawn. It is no part of the outcome: neither compared nor shown nor pickled."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RunResult) and self._outcome() == other._outcome()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"RunResult({', '.join(f'{name}={value!r}' for name, value in zip(self.__struct_fields__, self._outcome(), strict=False))})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return RunResult, self._outcome()
+
+    def _outcome(self) -> tuple[Any, ...]:
+        return self.output, self.context, self.usage, self.path, self.stop_reason, self.trace, self.error
 
     @property
     def messages(self) -> History:
@@ -50,6 +75,47 @@ class RunResult(Struct, frozen=True):
         if self.error is not None:
             raise self.error
         return self
+
+    # -- pictures --------------------------------------------------------------------------------------------------
+
+    def sequence(
+        self,
+        participants: Participants = "roles",
+        detail: Detail = "tools",
+        max_text: int = 80,
+        collapse: Collection[str] = (),
+        theme: str | Theme | None = None,
+    ) -> Diagram:
+        """What passed in this run, and between whom, as a sequence diagram; read off its trace.
+
+        `participants`: "roles" are the user, the runner, the agents, their model and tools; "agents" the user and the agents alone.
+        `detail`: "turns", "llm" (what models do, too), "tools". `max_text` is how long one text may be; `collapse` names groups
+        that are one lifeline each.
+
+        Raises:
+            DefinitionError: for an option or a group that there is not, and for a result that was unpickled.
+        """
+        from agentgraph.views.diagram import Diagram
+        from agentgraph.views.sequence_view import sequence_of
+
+        if self.machine is None:
+            raise DefinitionError("this result knows no machine, since it was unpickled; draw Diagram(sequence_of(result.trace, machine))")
+        drawn = sequence_of(
+            self.trace, self.machine, participants=participants, detail=detail, max_text=max_text, collapse=collapse, error=self.error
+        )
+        return Diagram(drawn, theme)
+
+    def to_mermaid(self, **options: Any) -> str:
+        """`sequence(...)` as Mermaid text."""
+        return self.sequence(**options).to_mermaid()
+
+    def to_dot(self, **options: Any) -> str:
+        """`sequence(...)` as DOT text."""
+        return format(self.sequence(**options), "dot")
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
+        drawn = self.sequence()._repr_mimebundle_(**options) if self.machine is not None else {}
+        return {**drawn, "text/plain": repr(self)}
 
 
 @dataclass(frozen=True, slots=True)

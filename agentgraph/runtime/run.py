@@ -299,6 +299,7 @@ class Run:
             stop_reason=finish.reason,
             trace=Trace(self._start, self._pairs, self.children),
             error=finish.error,
+            machine=self.around.machine,
         )
 
     def _unfinished(self) -> Finish:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from typing import TYPE_CHECKING, Self
 
@@ -42,11 +43,24 @@ class RunStream(Iterator["Observation"]):
         self.close()
 
 
+_UNDER_WAY: set[AsyncGenerator[Observation, None]] = set()
+"""The generators of async streams that have begun. They are kept, so that of a stream that is dropped the garbage collector
+finds the stream alone: in the generators inside each other it would close the inner ones while the loop closes the outer."""
+
+
+async def _closed(observations: AsyncGenerator[Observation, None]) -> None:
+    try:
+        await observations.aclose()
+    finally:
+        _UNDER_WAY.discard(observations)
+
+
 class AsyncRunStream(AsyncIterator["Observation"]):
     """The observations of a run, in asyncio. The last is `RunCompleted`. Use `async with`, or let it run to its end."""
 
     def __init__(self, run: Run, observations: AsyncGenerator[Observation, None]) -> None:
         self._run, self._observations = run, observations
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def context(self) -> Context:
@@ -59,11 +73,25 @@ class AsyncRunStream(AsyncIterator["Observation"]):
         return self._run.result()
 
     async def __anext__(self) -> Observation:
-        return await anext(self._observations)
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            _UNDER_WAY.add(self._observations)
+        try:
+            return await anext(self._observations)
+        except BaseException:  # it has come to its end
+            _UNDER_WAY.discard(self._observations)
+            raise
 
     async def aclose(self) -> None:
         """Stop here: what is under way is cancelled."""
-        await self._observations.aclose()
+        await _closed(self._observations)
+
+    def __del__(self) -> None:
+        if self._loop is not None and self._observations in _UNDER_WAY:
+            try:
+                self._loop.call_soon_threadsafe(lambda observations: asyncio.ensure_future(_closed(observations)), self._observations)
+            except RuntimeError:  # the loop was closed, and its generators with it
+                _UNDER_WAY.discard(self._observations)
 
     async def __aenter__(self) -> Self:
         return self

@@ -31,7 +31,8 @@ async def perform(run: Run, said: Any) -> None:
     answer: Any = None
     try:
         while True:
-            answer = await at_work.answer(driver.send(answer))
+            wanted = driver.send(answer)
+            answer = await (_replied(run, wanted) if type(wanted) is Ask else at_work.answer(wanted))
     except StopIteration:
         return
     finally:
@@ -129,9 +130,10 @@ async def _within(seconds: float | None, waited: Awaitable[Any]) -> Any:
 
 
 async def _replied(run: Run, ask: Ask) -> Event:
-    left = run.seconds_left()
     try:
-        return run.answered(await _reply(ask) if left is None else await _within(left, _reply(ask)))
+        if run.deadline is None and _is_async(ask.model.reply):  # most runs, and the fewest coroutines
+            return run.answered(await ask.model.reply(ask.request))
+        return run.answered(await _within(run.seconds_left(), _reply(ask)))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 

@@ -26,45 +26,58 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
+class _Arrivals(SimpleQueue[Any]):
+    """What comes of the tools that were started beside others; `left` once nobody waits for it any more."""
+
+    left = False
+
+
 def perform(run: Run, said: Any) -> None:
     """Do the whole run, for who waits for its end: one that collects nothing."""
-    driver, arrivals = drive(run, said), SimpleQueue[Any]()
+    LOOP.refuse_waiting()
+    driver, arrivals = drive(run, said), _Arrivals()
     answer: Any = None
-    while True:
-        try:
+    try:
+        while True:
             wanted = driver.send(answer)
-        except StopIteration:
-            return
-        answer = _replied(run, wanted) if type(wanted) is Ask else _answer(run, wanted, arrivals)
+            answer = _replied(run, wanted) if type(wanted) is Ask else _answer(run, wanted, arrivals)
+    except StopIteration:
+        return
+    finally:
+        arrivals.left = True
 
 
 def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
     """Do the whole run; yields what is collected, as it happens."""
-    driver, arrivals = drive(run, said), SimpleQueue[Any]()
+    LOOP.refuse_waiting()
+    driver, arrivals = drive(run, said), _Arrivals()
     answer: Any = None
-    while True:
-        try:
-            wanted = driver.send(answer)
-        except StopIteration:
-            return
-        answer = None
-        if isinstance(wanted, Observation):
-            yield wanted
-        elif type(wanted) is Ask and run.around.streaming:
-            answer = yield from _streamed(run, wanted)
-        elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
-            child = inside(run, wanted.tool_run)
-            yield from watch(child, wanted.tool_run.arguments["input"])
-            answer = came_back(run, wanted.tool_run, child)
-        else:
-            answer = _answer(run, wanted, arrivals)
+    try:
+        while True:
+            try:
+                wanted = driver.send(answer)
+            except StopIteration:
+                return
+            answer = None
+            if isinstance(wanted, Observation):
+                yield wanted
+            elif type(wanted) is Ask and run.around.streaming:
+                answer = yield from _streamed(run, wanted)
+            elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
+                child = inside(run, wanted.tool_run)
+                yield from watch(child, wanted.tool_run.arguments["input"])
+                answer = came_back(run, wanted.tool_run, child)
+            else:
+                answer = _answer(run, wanted, arrivals)
+    finally:
+        arrivals.left = True
 
 
 def _at_least_0(seconds: float | None) -> float | None:
     return None if seconds is None else max(seconds, 0.0)
 
 
-def _answer(run: Run, wanted: Any, arrivals: SimpleQueue[Any]) -> Any:
+def _answer(run: Run, wanted: Any, arrivals: _Arrivals) -> Any:
     """What comes of `wanted`."""
     if type(wanted) is Ask:
         return _replied(run, wanted)
@@ -133,13 +146,13 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
 def _waited_for(answer: Any, timeout: float | None = None) -> Any:
     if type(answer) is Reply or not inspect.isawaitable(answer):
         return answer
-    return LOOP.run(Outcome.awaited(answer), timeout).open()
+    return LOOP.run(answer, timeout)
 
 
 # -- tools -------------------------------------------------------------------------------------------------------------
 
 
-def _start(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> None:
+def _start(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> None:
     work: Callable[[], Any] = partial(_called, tool_run)
     if tool_run.tool.agent is not None:
         work = partial(_nested_apart, run, tool_run, arrivals)
@@ -185,8 +198,10 @@ def _attempted(tool_run: ToolRun) -> Any:
     return _waited_for(within(tool.timeout, tool_run.attempt), tool.timeout)
 
 
-def _nested_apart(run: Run, tool_run: ToolRun, arrivals: SimpleQueue[Any]) -> ToolReturned:
+def _nested_apart(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> ToolReturned:
     child = inside(run, tool_run, apart=True)
     for observation in watch(child, tool_run.arguments["input"]):
+        if arrivals.left:  # a thread cannot be cancelled, but this one can stop asking models
+            break
         arrivals.put(observation)
     return came_back(run, tool_run, child)

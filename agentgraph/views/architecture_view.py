@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from agentgraph.views.display import one_line, shortened
 from agentgraph.views.picture import Arrow, Box, Picture
-from agentgraph.views.topology_view import MOST, handoff_lines, number
+from agentgraph.views.topology_view import MOST, few, handoff_lines, number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,12 +26,12 @@ _CALLBACKS = ("on_agent_thinking", "on_tool_start/complete", "on_agent_handoff")
 """What the picture shows of the callbacks: those that tell who is at work."""
 
 
-def architecture_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
-    """The runner, the shared context, and every agent with its tools and its handoff tools."""
+def architecture_picture(topology: Topology, tools: Tools, ids: Ids, sizes: Mapping[str, int]) -> Picture:
+    """The runner, the shared context, and every agent with its tools and its handoff tools; `sizes` of the groups that are closed."""
     agents = {name: ids("A", name) for name in topology.agents}
     leaving = _leaving(topology)
     boxes = [Box("R", "Runner", "runner"), Box("C", "Shared Context", "context")]
-    boxes += [Box(box, f"Agent: {_short(name)}", "agent", name) for name, box in agents.items()]
+    boxes += [_holder(box, name, sizes) for name, box in agents.items()]
     arrows = [Arrow("R", "C"), *(Arrow("R", box) for box in agents.values())]
     for name, agent in agents.items():
         own = list(_tool_boxes(topology, name, tools, ids))
@@ -45,7 +45,7 @@ def architecture_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
     return Picture(tuple(boxes), tuple(arrows))
 
 
-def full_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
+def full_picture(topology: Topology, tools: Tools, ids: Ids, sizes: Mapping[str, int]) -> Picture:
     """The user, the runner that is made once and the engine that is made for each turn, context, callbacks, agents and tools."""
     agents = {name: ids("A", name) for name in topology.agents}
     leaving = _leaving(topology)
@@ -54,7 +54,7 @@ def full_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
         Box("AR", "AgentRunner\nThread-safe API", "runner"),
         Box("R", "Runner\nExecution Engine", "engine"),
         Box("C", "Shared Context\nSerializable State", "context"),
-        *(Box(box, f"Agent: {_short(name)}\nRole + Instructions", "agent", name) for name, box in agents.items()),
+        *(_holder(box, name, sizes, "Role + Instructions") for name, box in agents.items()),
     ]
     arrows = [Arrow("U", "AR", "Runner.with_agents(...)"), Arrow("AR", "R", "Creates per turn"), Arrow("R", "C")]
     arrows += [Arrow("R", box) for box in agents.values()]
@@ -63,13 +63,20 @@ def full_picture(topology: Topology, tools: Tools, ids: Ids) -> Picture:
         boxes += own
         arrows += [Arrow(agent, box.id, "Has") for box in own]
         arrows += [
-            Arrow(agent, agents[edge.target], "\n".join(["Can handoff to", *handoff_lines(edge)]), name=edge.tool) for edge in leaving[name]
+            Arrow(agent, agents[edge.target], few(["Can handoff to", *handoff_lines(edge)]), name=edge.tool) for edge in leaving[name]
         ]
     boxes.append(Box("CB", "Callbacks\nReal-time Events", "callbacks"))
     arrows.append(Arrow("AR", "CB", "Fires"))
     arrows += [Arrow("C", box, "Persists across", "dotted") for box in agents.values()]
     arrows += [Arrow("CB", "U", callback) for callback in _CALLBACKS]
     return Picture(tuple(boxes), tuple(arrows))
+
+
+def _holder(box: str, name: str, sizes: Mapping[str, int], *made_of: str) -> Box:
+    """An agent, or a closed group, which says how many it holds."""
+    if name in sizes:
+        return Box(box, f"Group: {_short(name)}\n{number(sizes[name], 'agent')}", "group", name)
+    return Box(box, "\n".join([f"Agent: {_short(name)}", *made_of]), "agent", name)
 
 
 def _leaving(topology: Topology) -> Mapping[str, list[Edge]]:
@@ -90,7 +97,7 @@ def _tool_boxes(topology: Topology, agent: str, tools: Tools, ids: Ids) -> Itera
 
 def _handoff_label(edge: Edge, *, alone: bool) -> str:
     lines = list(handoff_lines(edge))
-    return "\n".join(["Handoff Tool" if alone else f"Handoff Tool: {_short(edge.target)}", *lines])
+    return few(["Handoff Tool" if alone else f"Handoff Tool: {_short(edge.target)}", *lines])
 
 
 def _short(name: str) -> str:

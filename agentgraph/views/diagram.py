@@ -16,6 +16,8 @@ from agentgraph.views.theme import Theme, theme_called
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import graphviz
+
 
 class Diagram:
     """What is drawn, as a value, and the texts and pictures of it. Equal diagrams give equal bytes, but for SVG and PNG of other renderers.
@@ -42,6 +44,50 @@ class Diagram:
         from agentgraph.views.mermaid import mermaid
 
         return mermaid(self.drawn, self.theme)
+
+    def to_dot(self) -> str:
+        """DOT text, for Graphviz."""
+        from agentgraph.views.drawing import dot_text_of
+
+        return dot_text_of(self.drawn, self.theme)
+
+    def to_graphviz(self) -> graphviz.Digraph:
+        """The same as a `graphviz.Digraph`, to be added to."""
+        import graphviz
+
+        return graphviz.Digraph(body=self.to_dot().splitlines(keepends=True)[1:-1])
+
+    def to_svg(self) -> str:
+        """An SVG document that needs nothing else.
+
+        Graphviz lays it out where it is installed, our own layout where it is not, or where AGENTGRAPH_LAYOUT=own asks for the same bytes
+        everywhere.
+        """
+        from agentgraph.views.drawing import svg_of
+
+        return svg_of(self.drawn, self.theme)
+
+    def to_png(self) -> bytes:
+        """A PNG.
+
+        Raises:
+            DefinitionError: where nothing is installed that paints one, with what to install.
+        """
+        from agentgraph.views.drawing import png_of
+
+        return png_of(self.drawn, self.theme)
+
+    def to_html(self) -> str:
+        """One page with the picture, a legend, and the same in words. It needs no network and runs no script."""
+        from agentgraph.views.html import html_page
+
+        return html_page(self.drawn, self.theme, self.to_svg())
+
+    def to_text(self) -> str:
+        """A tree of lines, for terminals and screen readers; a sequence as numbered lines."""
+        from agentgraph.views.text_tree import text_tree
+
+        return text_tree(self.drawn)
 
     def to_dict(self) -> dict[str, Any]:
         """The picture as JSON values, with the number of their schema."""
@@ -80,7 +126,15 @@ class Diagram:
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         """Text for what shows only text, and then what draws: never HTML, which would hide the others."""
-        return {"text/plain": repr(self), "text/vnd.mermaid": self.to_mermaid()}
+        bundle = {"text/plain": self.to_text(), "image/svg+xml": self.to_svg()}
+        try:
+            return bundle | {"text/vnd.mermaid": self.to_mermaid()}
+        except DefinitionError:  # larger than Mermaid takes
+            return bundle
+
+    def _mime_(self) -> tuple[str, str]:
+        """What marimo shows."""
+        return "image/svg+xml", self.to_svg()
 
 
 def _fenced(diagram: Diagram) -> str:
@@ -95,10 +149,19 @@ _FORMATS: Mapping[str, Callable[[Diagram], str | bytes]] = {
     ".mmd": Diagram.to_mermaid,
     ".md": _fenced,
     ".json": _json,
+    ".dot": Diagram.to_dot,
+    ".svg": Diagram.to_svg,
+    ".png": Diagram.to_png,
+    ".html": Diagram.to_html,
+    ".txt": Diagram.to_text,
 }
 _SPOKEN: Mapping[str, Callable[[Diagram], str]] = {
     "": repr,
     "mermaid": Diagram.to_mermaid,
     "md": _fenced,
     "json": _json,
+    "dot": Diagram.to_dot,
+    "svg": Diagram.to_svg,
+    "html": Diagram.to_html,
+    "text": Diagram.to_text,
 }

@@ -38,6 +38,10 @@ class Look(Struct, frozen=True, kw_only=True):
     ids: Literal["name", "short"] | None = None
     """None: short in the architecture and full views, by name elsewhere."""
     on_large: OnLarge = "collapse"
+    run: Any = None
+    """A result, a trace, a context, or several: what they visited is marked."""
+    step: int | None = None
+    """How far into the trace of one run; None for all of it."""
 
     def __post_init__(self) -> None:
         choices = {"view": View, "direction": Direction, "tools": Tools, "ids": Literal["name", "short"], "on_large": OnLarge}
@@ -49,6 +53,8 @@ class Look(Struct, frozen=True, kw_only=True):
             raise DefinitionError(f"a diagram was given hops={self.hops!r:.60}; give a whole number, 0 or more")
         if self.title is not None and not isinstance(self.title, str):
             raise DefinitionError(f"a diagram was given title={self.title!r:.60}; give text")
+        if self.step is not None and self.run is None:
+            raise DefinitionError(f"a diagram was given step={self.step!r:.60} and no run; give run=result, too")
 
     @property
     def tools_shown(self) -> Tools:

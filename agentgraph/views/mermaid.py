@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from agentgraph.views.mermaid_text import escaped, quoted, title
+from agentgraph.errors import DefinitionError
+from agentgraph.views.mermaid_text import MOST_CHARACTERS, escaped, quoted, title
 
 if TYPE_CHECKING:
     from agentgraph.views.picture import Arrow, Box, Frame, Kind, Line, Picture
@@ -26,10 +27,31 @@ _LINES: Mapping[tuple[Line, bool], str] = {
 _INDENT = "    "
 
 
+MOST_ARROWS = 450
+"""Mermaid refuses 500 arrows and 50,000 characters, and nothing inside a diagram can raise that; some are left for what is put around it."""
+
+
 def mermaid(picture: Picture, theme: Theme) -> str:
-    """`picture` as Mermaid text, that ends with one line break. O(boxes + arrows)."""
+    """`picture` as Mermaid text, that ends with one line break. O(boxes + arrows).
+
+    Raises:
+        DefinitionError: when it is larger than Mermaid takes, with what to ask for instead.
+    """
+    if len(picture.arrows) > MOST_ARROWS:
+        raise DefinitionError(_too_large(picture, f"{len(picture.arrows):,} arrows", MOST_ARROWS))
     lines = _states(picture, theme) if picture.form == "states" else _flowchart(picture, theme)
-    return "\n".join([*_front_matter(picture.title), *lines]) + "\n"
+    text = "\n".join([*_front_matter(picture.title), *lines]) + "\n"
+    if len(text) > MOST_CHARACTERS:
+        raise DefinitionError(_too_large(picture, f"{len(text):,} characters", MOST_CHARACTERS))
+    return text
+
+
+def _too_large(picture: Picture, size: str, most: int) -> str:
+    focus = next((box.name for box in picture.boxes if box.name), "")
+    return (
+        f"this picture has {size}, and Mermaid takes no more than {most:,} of them. Leave out on_large='all', and the picture is made "
+        f"smaller: graph.diagram(), graph.diagram(groups='closed') or graph.diagram(focus={focus!r}, hops=1)"
+    )
 
 
 def _front_matter(text: str) -> Iterator[str]:
@@ -42,7 +64,7 @@ def _front_matter(text: str) -> Iterator[str]:
 
 def _flowchart(picture: Picture, theme: Theme) -> Iterator[str]:
     yield f"flowchart {picture.direction}"
-    yield from _nested(picture, None, _INDENT, _box, lambda frame: f"subgraph {frame.id}[{quoted(frame.name)}]", "end")
+    yield from _nested(picture, _box, lambda frame: f"subgraph {frame.id}[{quoted(frame.name)}]", "end")
     for arrow in picture.arrows:
         label = f"|{quoted(arrow.label)}|" if arrow.label else ""
         yield f"{_INDENT}{arrow.source} {_LINES[arrow.line, arrow.both]}{label} {arrow.target}"
@@ -79,11 +101,13 @@ def _states(picture: Picture, theme: Theme) -> Iterator[str]:
     if picture.direction == "LR":
         yield f"{_INDENT}direction LR"
     ends = {box.id for box in picture.boxes if box.kind in ("start", "end")}
-    yield from _nested(picture, None, _INDENT, _state, _composite, "}")
+    yield from _nested(picture, _state, _composite, "}")
     for arrow in picture.arrows:
         source, target = ("[*]" if end in ends else end for end in (arrow.source, arrow.target))
         label = f" : {escaped(arrow.label, 'state')}" if arrow.label else ""
         yield f"{_INDENT}{source} --> {target}{label}"
+        if arrow.both:
+            yield f"{_INDENT}{target} --> {source}{label}"  # a transition has one head
     yield from _classes(picture, theme)
 
 
@@ -98,18 +122,26 @@ def _composite(frame: Frame) -> str:
 # -- both ----------------------------------------------------------------------------------------------------------------
 
 
-def _nested(
-    picture: Picture, frame: str | None, indent: str, box: Callable[[Box], str | None], opened: Callable[[Frame], str], closed: str
-) -> Iterator[str]:
-    """The boxes in a frame, and the frames in it."""
+def _nested(picture: Picture, box: Callable[[Box], str | None], opened: Callable[[Frame], str], closed: str) -> Iterator[str]:
+    """The boxes in a frame, and the frames in it, however deep. O(boxes + frames)."""
+    held: dict[str | None, list[Box]] = {}
     for one in picture.boxes:
-        if one.frame == frame and (line := box(one)) is not None:
-            yield indent + line
-    for inner in picture.frames:
-        if inner.parent == frame:
-            yield indent + opened(inner)
-            yield from _nested(picture, inner.id, indent + _INDENT, box, opened, closed)
-            yield indent + closed
+        held.setdefault(one.frame, []).append(one)
+    inner: dict[str | None, list[Frame]] = {}
+    for frame in reversed(picture.frames):
+        inner.setdefault(frame.parent, []).append(frame)
+    waiting: list[tuple[Frame | None, int]] = [(None, 1)]
+    while waiting:
+        around, depth = waiting.pop()
+        if depth < 0:
+            yield _INDENT * -depth + closed
+            continue
+        if around is not None:
+            yield _INDENT * (depth - 1) + opened(around)
+            waiting.append((None, 1 - depth))
+        name = None if around is None else around.id
+        yield from (_INDENT * depth + line for one in held.get(name, ()) if (line := box(one)) is not None)
+        waiting += [(frame, depth + 1) for frame in inner.get(name, ())]
 
 
 def _classes(picture: Picture, theme: Theme) -> Iterator[str]:

@@ -15,6 +15,9 @@ from agentgraph.views.display import display, one_line
 Place = Literal["quoted", "line", "state"]
 """A quoted label of a flowchart, text up to the end of a line of a sequence, or a text of a state diagram."""
 
+MOST_CHARACTERS = 45_000
+"""Of one diagram: Mermaid draws a message of its own instead of more than 50,000."""
+
 _ALWAYS: dict[Place, frozenset[str]] = {
     "quoted": frozenset('#&<>\\`"'),
     "line": frozenset("#&<>\\`;"),

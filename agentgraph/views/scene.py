@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -12,13 +13,14 @@ from agentgraph.graph.collapse import quotient, stand_ins
 from agentgraph.graph.edge import listed
 from agentgraph.views.architecture_view import architecture_picture, full_picture
 from agentgraph.views.compare.overlay import Overlaid
-from agentgraph.views.display import one_line
+from agentgraph.views.display import one_line, shortened
 from agentgraph.views.ids import ShortIds, made_id
 from agentgraph.views.look import Look, closed_by
 from agentgraph.views.machine_view import machine_picture
 from agentgraph.views.picture import Direction, Picture
-from agentgraph.views.shrink import around, fits, nearest, with_merged_pairs
-from agentgraph.views.topology_view import name_ids, number, topology_picture
+from agentgraph.views.shrink import MOST_BOXES, around, fits, nearest, with_merged_pairs
+from agentgraph.views.topology_view import MOST, name_ids, number, topology_picture
+from agentgraph.views.traffic import HOLDERS, checked, laid_over, routes_of, visited
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -35,17 +37,32 @@ def picture_of(topology: Topology, look: Look) -> Picture:
     """
     closed = closed_by(topology, look.groups)
     tools = look.tools_shown
-    picture = _drawn(topology, look, closed, tools)
-    shown = whole = picture
-    if look.focus is not None:
-        shown = picture = around(picture, _centre(topology, look, closed, picture), look.hops)
-    if look.on_large != "all" and not fits(picture):
-        if look.on_large == "error":
-            raise DefinitionError(_too_large(topology, picture))
-        shown = next((smaller for smaller in _smaller(topology, look, closed, tools) if fits(smaller)), picture)
-    return replace(
-        shown, direction=look.direction or _direction(look), title=_title(topology, look, shown, whole=len(shown.boxes) == len(whole.boxes))
-    )
+    routes = checked(routes_of(look.run, look.step), topology) if look.run is not None else ()
+    hopeless = look.on_large == "collapse" and look.focus is None and _nodes(topology, closed) > MOST_BOXES
+    all_of_it = shown = None if hopeless else _drawn(topology, look, closed, tools)
+    if all_of_it is not None and look.focus is not None:
+        shown = around(all_of_it, _centre(topology, look, closed, all_of_it), look.hops)
+    if shown is not None and look.on_large == "error" and not fits(shown):
+        raise DefinitionError(_too_large(topology, shown))
+    if shown is None or (look.on_large == "collapse" and not fits(shown)):
+        shown = _first_that_fits(_smaller(topology, look, closed, tools, visited(routes)))
+    if routes:
+        shown = laid_over(shown, topology, routes)
+    whole = all_of_it is not None and len(shown.boxes) == len(all_of_it.boxes)
+    return replace(shown, direction=look.direction or _direction(look), title=_title(topology, look, shown, whole=whole))
+
+
+def _first_that_fits(pictures: Iterator[Picture]) -> Picture:
+    """The first that does, or else the last."""
+    picture = next(pictures)
+    while not fits(picture) and (smaller := next(pictures, None)) is not None:
+        picture = smaller
+    return picture
+
+
+def _nodes(topology: Topology, closed: Collection[str]) -> int:
+    """How many agents and closed groups there are to draw: fewer boxes no view has."""
+    return len(set(stand_ins(topology, closed).values()))
 
 
 def _drawn(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Picture:
@@ -58,47 +75,55 @@ def _unmarked(topology: Topology, look: Look, closed: Collection[str], tools: To
     if look.view == "topology":
         return topology_picture(topology, closed, tools, name_ids(short=short))
     seen = quotient(topology, closed) if closed else topology
+    sizes = {name: size for name, size in Counter(stand_ins(topology, closed).values()).items() if name in closed}
     if look.view == "machine":
-        return machine_picture(seen, name_ids(short=short))
+        return machine_picture(seen, name_ids(short=short), sizes)
     ids = ShortIds() if short else lambda letter, name: made_id(_WORDS[letter], name)
-    return (architecture_picture if look.view == "architecture" else full_picture)(seen, tools, ids)
+    return (architecture_picture if look.view == "architecture" else full_picture)(seen, tools, ids, sizes)
 
 
 _WORDS = {"A": "agent", "T": "tool", "H": "handoff"}
 
 
-def _smaller(topology: Topology, look: Look, closed: Collection[str], tools: Tools) -> Iterator[Picture]:
-    """Less and less: tools as a number, arrows back and forth as one, groups closed from the inside out, and what is nearest to where it starts."""
+def _smaller(topology: Topology, look: Look, closed: Collection[str], tools: Tools, visited_agents: Collection[str]) -> Iterator[Picture]:
+    """Less and less: tools as a number, arrows back and forth as one, groups closed from the inside out, and what is nearest to where it
+    starts. What cannot fit is not drawn, a level that would leave one box tells nothing, and what a run visited is the last to go.
+    """
     fewer: Tools = "badge" if tools == "box" else tools
 
-    def drawn(with_closed: Collection[str]) -> Picture:
-        picture = _drawn(topology, look, with_closed, fewer)
-        return picture if look.focus is None else around(picture, _centre(topology, look, with_closed, picture), look.hops)
+    def drawn(level: Collection[str]) -> Picture:
+        picture = _drawn(topology, look, level, fewer)
+        return picture if look.focus is None else around(picture, _centre(topology, look, level, picture), look.hops)
 
-    yield drawn(closed)
-    yield with_merged_pairs(drawn(closed))
     depths = sorted({len(topology.path_of(name)) for name in topology.groups}, reverse=True)
-    small = closed
-    for depth in depths:
-        small = frozenset(closed) | {name for name in topology.groups if len(topology.path_of(name)) >= depth}
-        yield with_merged_pairs(drawn(small))
-    smallest = with_merged_pairs(drawn(small))
-    yield nearest(smallest, _starts(topology, look, small, smallest))
+    inner = ({name for name in topology.groups if len(topology.path_of(name)) >= depth} for depth in depths)
+    every = [closed, *(frozenset(closed) | group for group in inner)]
+    levels = [closed, *(level for level in every[1:] if _nodes(topology, level) > 1)]
+    for level in levels:
+        if look.focus is not None or _nodes(topology, level) <= MOST_BOXES:
+            picture = drawn(level)
+            yield picture
+            yield with_merged_pairs(picture)
+    focus = topology.agent_at(look.focus or "")
+    kept = [*([focus] if focus is not None else []), *visited_agents]
+    for level in (levels[-1], every[-1]):
+        smallest = with_merged_pairs(drawn(level))
+        yield nearest(smallest, _starts(topology, look, level, smallest), _boxes_of(kept, topology, level, smallest))
 
 
 def _starts(topology: Topology, look: Look, closed: Collection[str], picture: Picture) -> Iterator[str]:
     """The boxes to begin with: the focus, else the entries; and then all others, for what nothing leads to."""
-    stands_for = stand_ins(topology, closed)
     first = [look.focus] if look.focus is not None else list(topology.entries)
-    named = {box.name: box.id for box in picture.boxes if box.kind in _HOLDERS}
-    for name in first:
-        agent = topology.agent_at(name)
-        if agent is not None and stands_for[agent] in named:
-            yield named[stands_for[agent]]
+    agents = (agent for name in first if (agent := topology.agent_at(name)) is not None)
+    yield from _boxes_of(agents, topology, closed, picture)
     yield from (box.id for box in picture.boxes)
 
 
-_HOLDERS = ("agent", "group", "human", "state")
+def _boxes_of(agents: Iterable[str], topology: Topology, closed: Collection[str], picture: Picture) -> Iterator[str]:
+    """The boxes that stand for these agents, as far as there are any."""
+    stands_for = stand_ins(topology, closed)
+    named = {box.name: box.id for box in picture.boxes if box.kind in HOLDERS}
+    yield from (named[stands_for[agent]] for agent in agents if stands_for.get(agent) in named)
 
 
 def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Picture) -> str:
@@ -109,21 +134,25 @@ def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Pi
             f"graph {topology.name!r} has no {look.focus!r} to focus on; it has {listed([*topology.agents, *topology.groups])}"
         )
     name = stand_ins(topology, closed)[agent]
-    return next(box.id for box in picture.boxes if box.name == name and box.kind in _HOLDERS)
+    return next(box.id for box in picture.boxes if box.name == name and box.kind in HOLDERS)
 
 
 def _direction(look: Look) -> Direction:
     return "LR" if look.view == "full" else "TD"
 
 
+_LONGEST_TITLE = 200
+
+
 def _title(topology: Topology, look: Look, shown: Picture, *, whole: bool) -> str:
     """The title that was asked for; and how many of all agents are to be seen, where some are not."""
+    title = shortened(look.title or "", _LONGEST_TITLE)
     if whole:
-        return look.title or ""
-    agents = sum(box.name in topology.agents and box.kind in _HOLDERS for box in shown.boxes)
-    groups = sum(box.kind == "group" for box in shown.boxes)
+        return title
+    agents = sum(box.name in topology.agents and box.kind in HOLDERS for box in shown.boxes)
+    groups = sum(box.name in topology.groups and box.name not in topology.agents and box.kind in HOLDERS for box in shown.boxes)
     counted = f"{agents:,} of {number(len(topology.agents), 'agent')} shown" + (f", and {number(groups, 'group')}" if groups else "")
-    return f"{look.title or one_line(topology.name)}: {counted}"
+    return f"{title or shortened(one_line(topology.name), MOST)}: {counted}"
 
 
 def _too_large(topology: Topology, picture: Picture) -> str:

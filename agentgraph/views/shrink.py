@@ -6,6 +6,7 @@ nothing inside a diagram can raise.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -14,74 +15,93 @@ from msgspec.structs import replace
 from agentgraph.views.picture import Arrow, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 MOST_BOXES = 60
 MOST_ARROWS = 120
+MOST_TEXT = 44_000
+_ESCAPED = re.compile(r"[^\w ]|[_\ufb02]")
+_ESCAPE = 8
 
 
 def fits(picture: Picture) -> bool:
-    """Whether people can read it."""
-    return len(picture.boxes) <= MOST_BOXES and len(picture.arrows) <= MOST_ARROWS
+    """Whether people can read it, and Mermaid."""
+    return len(picture.boxes) <= MOST_BOXES and len(picture.arrows) <= MOST_ARROWS and _length(picture) <= MOST_TEXT
+
+
+def _length(picture: Picture) -> int:
+    """The characters that it takes to write it down, at most: an id stands in its line and in those of its classes."""
+    boxes = sum(4 * len(box.id) + _told(box.label) + 60 for box in picture.boxes)
+    arrows = sum(len(arrow.source) + len(arrow.target) + _told(arrow.label) + 80 for arrow in picture.arrows)
+    frames = sum(3 * len(frame.id) + _told(frame.name) + 60 for frame in picture.frames)
+    return boxes + arrows + frames + 4 * len(picture.boxes) * min(len(picture.frames), 20)
+
+
+def _told(text: str) -> int:
+    return len(text) + _ESCAPE * len(_ESCAPED.findall(text))
 
 
 def with_merged_pairs(picture: Picture) -> Picture:
-    """Arrows that lead back and forth and look alike as one with two heads. O(arrows)."""
-    waiting: dict[tuple[str, str], list[int]] = {}
+    """Arrows that lead back and forth and look alike as one with two heads, but between states, whose arrows have one. O(arrows)."""
+    if picture.form == "states":
+        return picture
+    waiting: dict[tuple[object, ...], list[int]] = {}
     merged: list[Arrow | None] = []
     for arrow in picture.arrows:
-        back = waiting.get((arrow.target, arrow.source), [])
-        turned = replace(arrow, source=arrow.target, target=arrow.source, about="", name="")
-        found = next((at for at in back if _bare(merged[at]) == turned), None)
-        if found is not None and arrow.source != arrow.target:
-            back.remove(found)
-            first = merged[found]
+        look = (arrow.label, arrow.line, arrow.both, arrow.marks, arrow.weight)
+        back = waiting.get((arrow.target, arrow.source, *look))
+        if back and arrow.source != arrow.target:
+            at = back.pop(0)
+            first = merged[at]
             assert first is not None
-            merged[found] = replace(first, both=True, about="; ".join(filter(None, dict.fromkeys((first.about, arrow.about)))), name="")
+            merged[at] = replace(first, both=True, about="; ".join(filter(None, dict.fromkeys((first.about, arrow.about)))), name="")
             continue
-        waiting.setdefault((arrow.source, arrow.target), []).append(len(merged))
+        waiting.setdefault((arrow.source, arrow.target, *look), []).append(len(merged))
         merged.append(arrow)
     return replace(picture, arrows=tuple(arrow for arrow in merged if arrow is not None))
 
 
-def _bare(arrow: Arrow | None) -> Arrow | None:
-    """What is to be seen of it."""
-    return arrow and replace(arrow, about="", name="")
-
-
 def around(picture: Picture, centre: str, hops: int) -> Picture:
     """The boxes that at most so many arrows, followed either way, lead to from `centre`. O(boxes + arrows)."""
-    return only(picture, (box for box, distance in _nearest(picture, centre) if distance <= hops))
+    return only(picture, (box for box, distance in _nearest(_beside(picture), centre, set()) if distance <= hops))
 
 
-def nearest(picture: Picture, centres: Iterable[str]) -> Picture:
-    """The boxes nearest to the first of `centres`, as many as can be read."""
-    order: dict[str, None] = {}
-    for centre in centres:
-        order.update(dict.fromkeys(box for box, _ in _nearest(picture, centre)))
+def nearest(picture: Picture, centres: Iterable[str], first: Iterable[str] = ()) -> Picture:
+    """The boxes `first`, and those nearest to the first of `centres`, then to the next, as many as can be read. O(boxes + arrows)."""
+    beside, met = _beside(picture), set[str]()
+    order = dict.fromkeys(first)
+    for box in (box for centre in centres for box, _ in _nearest(beside, centre, met)):
         if len(order) >= MOST_BOXES:
             break
+        order[box] = None
     kept = list(order)[:MOST_BOXES]
     few = only(picture, kept)
-    while len(few.arrows) > MOST_ARROWS and len(kept) > 1:
+    while not fits(few) and len(kept) > 1:
         kept = kept[: len(kept) * 4 // 5]
         few = only(picture, kept)
     return few
 
 
-def _nearest(picture: Picture, centre: str) -> Iterable[tuple[str, int]]:
+def _beside(picture: Picture) -> Mapping[str, Mapping[str, None]]:
+    """For every box, those that an arrow connects it with."""
     beside: dict[str, dict[str, None]] = {}
     for arrow in picture.arrows:
         beside.setdefault(arrow.source, {})[arrow.target] = None
         beside.setdefault(arrow.target, {})[arrow.source] = None
-    distance, waiting = {centre: 0}, deque([centre])
+    return beside
+
+
+def _nearest(beside: Mapping[str, Mapping[str, None]], centre: str, met: set[str]) -> Iterator[tuple[str, int]]:
+    """Boxes that are not `met` yet, with how many arrows lead to each, the nearest first."""
+    waiting = deque([(centre, 0)] if centre not in met else [])
+    met.add(centre)
     while waiting:
-        at = waiting.popleft()
-        yield at, distance[at]
+        at, distance = waiting.popleft()
+        yield at, distance
         for other in beside.get(at, ()):
-            if other not in distance:
-                distance[other] = distance[at] + 1
-                waiting.append(other)
+            if other not in met:
+                met.add(other)
+                waiting.append((other, distance + 1))
 
 
 def only(picture: Picture, kept: Iterable[str]) -> Picture:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from agentgraph.definition.naming import handoff_tool_name
 from agentgraph.graph.collapse import stand_ins
-from agentgraph.views.display import one_line, shortened
+from agentgraph.views.display import display, one_line, shortened
 from agentgraph.views.ids import ShortIds, made_id
 from agentgraph.views.picture import Arrow, Box, Frame, Kind, Mark, Picture
 
@@ -38,39 +39,42 @@ def topology_picture(topology: Topology, closed: Collection[str], tools: Tools, 
     held: dict[str, list[str]] = {}
     for agent, node in stands_for.items():
         held.setdefault(node, []).append(agent)
-    frames = {name: ids("group", name) for name in topology.groups if not set(topology.path_of(name)) & set(closed)}
-    boxes = [_box(topology, name, nodes[name], held[name], tools, frames) for name in nodes]
-    arrows = list(_arrows(topology.edges, stands_for, nodes))
-    if tools == "box":
-        for name, node in nodes.items():
-            frame = _frame_of(topology, held[name][0], name, frames)
-            for tool in _tools(topology, held[name]):
-                boxes.append(Box(ids("tool", f"{name} {tool.name}"), tool_label(tool), "tool", tool.name, frame, tool.description))
-                arrows.append(Arrow(node, boxes[-1].id, line="dotted"))
+    frames = {name: ids("group", name) for name in topology.groups if set(topology.path_of(name)).isdisjoint(closed)}
+    entries = frozenset(topology.entries)
+    boxes, arrows = list[Box](), list(_arrows(topology.edges, stands_for, nodes))
+    for name, node in nodes.items():
+        frame = _frame_of(topology, held[name][0], frames)
+        own = list(_tools(topology, held[name])) if tools != "none" else []
+        lines = [shortened(one_line(name), MOST)]
+        if name in closed:
+            lines.append(number(len(held[name]), "agent"))
+        if own and tools == "badge":
+            lines.append(number(len(own), "tool"))
+        marks: tuple[Mark, ...] = () if entries.isdisjoint(held[name]) else ("entry",)
+        boxes.append(Box(node, "\n".join(lines), _kind(topology, name, closed), name, frame, _about(topology, name, closed), marks))
+        if tools == "box":
+            shown = [Box(ids("tool", f"{name} {tool.name}"), tool_label(tool), "tool", tool.name, frame, tool.description) for tool in own]
+            boxes += shown
+            arrows += [Arrow(node, box.id, line="dotted") for box in shown]
     return Picture(
         tuple(boxes),
         tuple(arrows),
-        tuple(Frame(frames[name], name, frames.get(topology.groups[name].parent or "")) for name in frames),
+        tuple(Frame(frames[name], shortened(display(name), MOST), frames.get(topology.groups[name].parent or "")) for name in frames),
     )
 
 
-def _box(topology: Topology, name: str, box_id: str, agents: list[str], tools: Tools, frames: Mapping[str, str]) -> Box:
-    is_group = name not in topology.agents
-    lines = [shortened(one_line(name), MOST)]
-    if is_group:
-        lines.append(number(len(agents), "agent"))
-    if tools == "badge" and (count := sum(1 for _ in _tools(topology, agents))):
-        lines.append(number(count, "tool"))
-    kind: Kind = "group" if is_group else "human" if name == topology.human else "agent"
-    marks: tuple[Mark, ...] = ("entry",) if set(agents) & set(topology.entries) else ()
-    about = topology.groups[name].description if is_group else topology.agents[name].description
-    return Box(box_id, "\n".join(lines), kind, name, _frame_of(topology, agents[0], name, frames), about, marks)
+def _kind(topology: Topology, name: str, closed: Collection[str]) -> Kind:
+    return "group" if name in closed else "human" if name == topology.human else "agent"
 
 
-def _frame_of(topology: Topology, agent: str, node: str, frames: Mapping[str, str]) -> str | None:
-    """The innermost open group around a node."""
-    around = [group for group in topology.groups_of(agent) if group in frames and group != node]
-    return frames[around[-1]] if around else None
+def _about(topology: Topology, name: str, closed: Collection[str]) -> str:
+    return topology.groups[name].description if name in closed else topology.agents[name].description
+
+
+def _frame_of(topology: Topology, agent: str, frames: Mapping[str, str]) -> str | None:
+    """The innermost open group around an agent, or around the closed group that it is in."""
+    open_groups = [group for group in topology.groups_of(agent) if group in frames]
+    return frames[open_groups[-1]] if open_groups else None
 
 
 def _tools(topology: Topology, agents: Iterable[str]) -> Iterator[Tool]:
@@ -95,13 +99,13 @@ def _arrows(edges: Iterable[Edge], stands_for: Mapping[str, str], nodes: Mapping
         said = dict.fromkeys(line for edge in alike for line in handoff_lines(edge, named=several))
         guarded = all(edge.handoff.guarded for edge in alike)
         about = "; ".join(dict.fromkeys(edge.handoff.description for edge in alike if edge.handoff.description))
-        yield Arrow(nodes[source], nodes[target], "\n".join(said), "dotted" if guarded else "solid", about=about, name=tool)
+        yield Arrow(nodes[source], nodes[target], few(said), "dotted" if guarded else "solid", about=about, name=tool)
 
 
 def handoff_lines(edge: Edge, *, named: bool = False) -> Iterator[str]:
     """What a handoff asks for, a line each; and its tool, where it must be told from another or was named by hand."""
     handoff = edge.handoff
-    if named or handoff.tool_name not in (None, edge.handoff.replace(tool_name=None).tool):
+    if named or (handoff.tool_name is not None and handoff.tool_name != handoff_tool_name(handoff.target_name)):
         yield shortened(edge.tool, MOST)
     for fact in sorted(handoff.requires):
         yield f"needs {shortened(one_line(fact), MOST)}"
@@ -128,7 +132,17 @@ def tool_label(tool: Tool) -> str:
         lines.append("asks a person")
     if tool.final:
         lines.append("ends the turn")
-    return "\n".join(lines)
+    return few(lines)
+
+
+def few(lines: Iterable[str], most: int = 6, between: str = "\n") -> str:
+    r"""The first of these lines as one label, and how many there are more.
+
+    >>> few(["needs a", "needs b", "needs c"], most=2)
+    'needs a\nand 2 more'
+    """
+    told = list(lines)
+    return between.join(told if len(told) <= most else [*told[: most - 1], f"and {len(told) - most + 1:,} more"])
 
 
 def number(count: int, noun: str) -> str:

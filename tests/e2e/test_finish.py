@@ -7,8 +7,8 @@ import pytest
 from agentgraph import Agent, AgentRunner, TextDelta, tool
 from tests.e2e.asking import ANSWERS, cause, held, provider_of
 from tests.e2e.faults import ANSWER, pay_call, says
-from tests.e2e.raw_provider import PROTOCOLS, Saying
-from tests.e2e.ways import STREAMED
+from tests.e2e.raw_provider import DONE, PROTOCOLS, Answer, Protocol, Reply, Saying, chunk, completion
+from tests.e2e.ways import STREAMED, WAYS
 
 pytestmark = pytest.mark.wire
 
@@ -19,7 +19,7 @@ sync_or_not = pytest.mark.parametrize("way", ["run", "astream"])
 MEANS = {
     "truncated": {
         "openai": ["length"],
-        "anthropic": ["max_tokens", "model_context_window_exceeded", "pause_turn"],
+        "anthropic": ["max_tokens"],
         "gemini": ["MAX_TOKENS"],
     },
     "withheld": {
@@ -44,7 +44,6 @@ def test_an_answer_that_was_not_finished_is_no_answer(reason: str, protocol: str
     assert len(provider.asked) == 1
 
 
-@pytest.mark.xfail(reason="litellm says 'stop', and what Gemini said only in its fields")
 @sync_or_not
 @pytest.mark.parametrize("word", NO_CALL)
 def test_a_call_that_came_to_nothing_is_no_answer(word: str, way: str) -> None:
@@ -86,16 +85,7 @@ def test_a_text_that_was_cut_at_its_limit_is_accepted_where_that_is_said(protoco
     assert (result.error, result.output) == (None, "Once upon a")
 
 
-@pytest.mark.parametrize(
-    "protocol",
-    [
-        "openai",
-        "anthropic",
-        pytest.param(
-            "gemini", marks=pytest.mark.xfail(reason="litellm says 'tool_calls' where Gemini says MAX_TOKENS, and that only in its fields")
-        ),
-    ],
-)
+@protocol
 @sync_or_not
 def test_a_call_that_was_cut_at_its_limit_is_never_accepted(protocol: str, way: str) -> None:
     @tool
@@ -125,3 +115,20 @@ def test_gemini_is_streamed_only_where_no_tool_could_run_on_half_an_answer(way: 
     assert [asked.streaming for asked in provider.asked] == [not tools]
     assert [delta.text for delta in shown.deltas] == ([ANSWER] if tools else [ANSWER[: len(ANSWER) // 2], ANSWER[len(ANSWER) // 2 :]])
     assert all(isinstance(delta, TextDelta) for delta in shown.deltas)
+
+
+REFUSAL = "I am sorry, I cannot help with that."
+
+
+def _refuses(_: Protocol) -> Reply:
+    """In the field that OpenAI has for it, beside a content that is null."""
+    words = [chunk({"role": "assistant", "refusal": REFUSAL[:8]}), chunk({"refusal": REFUSAL[8:]}), chunk({}, "stop"), DONE]
+    return lambda streaming: Answer(words if streaming else [completion({"refusal": REFUSAL}, "stop")])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_refusal_is_an_answer_and_whole(way: str) -> None:
+    with provider_of("openai", _refuses, _refuses) as provider:
+        result = held(provider, way).result
+
+    assert (result.error, result.output) == (None, REFUSAL)

@@ -23,12 +23,6 @@ way = pytest.mark.parametrize("way", WAYS)
 streamed = pytest.mark.parametrize("way", STREAMED)
 sync_or_not = pytest.mark.parametrize("way", ["run", "astream"])
 
-LITELLM_CALLS_A_TIMEOUT = [
-    pytest.param(status, marks=pytest.mark.xfail(reason="taken for the time that we allow, which would not be there again"))
-    for status in (408, 504)
-]
-
-
 # -- how often ---------------------------------------------------------------------------------------------------------
 
 
@@ -64,7 +58,7 @@ def test_an_answer_that_would_be_the_same_is_not_asked_for_again(protocol: str, 
     assert len(provider.asked) == 1
 
 
-@pytest.mark.parametrize("status", [*LITELLM_CALLS_A_TIMEOUT, 409, 425, 429, 500, 502, 503, 529])
+@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 529])
 def test_what_may_pass(status: int) -> None:
     with provider_of("openai", refuses(status), ANSWERS) as provider:
         assert held(provider, "run").result.output == ANSWER
@@ -290,7 +284,6 @@ def test_the_cause_is_kept(protocol: str, way: str) -> None:
 
 
 @protocol
-@pytest.mark.xfail(reason="litellm makes up a status for a body that it cannot read")
 def test_a_status_is_what_the_provider_sent(protocol: str) -> None:
     with provider_of(protocol, FAULTS["a body that is no JSON"].happens) as provider:
         failed = cause(held(provider, "run", retries=0).result)

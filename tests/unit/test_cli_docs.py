@@ -103,6 +103,11 @@ def test_comparisons_and_saved_topologies_and_files(tmp_path: Path, monkeypatch:
     assert (tmp_path / "runs").read_text() == "x"
 
 
+def test_a_block_is_plain_text_where_it_is_to_be(tmp_path: Path) -> None:
+    begin = "<!-- agentgraph: agentgraph.cli.demo:graph format=text -->"
+    assert after(tmp_path, f"{begin}\n{END}\n").decode() == f"{begin}\n```text\n{demo.to_text()}```\n{END}\n"
+
+
 def test_a_block_in_a_list_stays_in_it(tmp_path: Path) -> None:
     inner = "".join(f"  {line}\n" for line in FENCED.splitlines())
     assert after(tmp_path, f"- a\n\n  {BEGIN}\n  {END}\n").decode() == f"- a\n\n  {BEGIN}\n{inner}  {END}\n"

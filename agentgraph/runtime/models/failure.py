@@ -24,24 +24,27 @@ _UNPROCESSABLE = 422  # what litellm says too when it is itself that cannot proc
 _ONLY_NOW = frozenset({408, 409, 425})
 
 
-def failure(name: str, error: BaseException, secrets: Iterable[str] = (), *, begun: bool = False) -> ProviderError:
-    """What `error`, raised by a call of the model `name`, means. `begun` says that some of the answer had come."""
+def failure(name: str, error: BaseException, secrets: Iterable[str] = (), *, begun: bool = False, late: bool = False) -> ProviderError:
+    """What `error`, raised by a call of the model `name`, means.
+
+    `begun` says that some of the answer had come, `late` that our own time for it was up.
+    """
     if isinstance(error, ProviderError):
         return error
     hidden = [*secrets, *_credentials()]
     causes = list(behind(error))
-    status = next((found for one in causes if isinstance(found := getattr(one, "status_code", None), int)), None)
-    reason = _reason(causes, status, begun=begun)
+    told = next((found for one in causes if isinstance(found := getattr(one, "status_code", None), int)), None)
+    reason = _reason(causes, told, begun=begun, late=late)
     text = " ".join(shown(error, *hidden).split())
+    status = told if _was_answered(causes, reason) else None
     failed = ProviderError(f"{name!r} failed ({reason.replace('_', ' ')}): {text}", reason, status, _retry_after(causes))
     failed.__cause__ = harmless(error, *hidden)
     return failed
 
 
-def _reason(causes: list[BaseException], status: int | None, *, begun: bool) -> FailureReason:
-    names = {kind.__name__ for one in causes for kind in type(one).__mro__}
-    if "Timeout" in names or "APITimeoutError" in names or isinstance(causes[0], TimeoutError):
-        return "timeout"
+def _reason(causes: list[BaseException], status: int | None, *, begun: bool, late: bool) -> FailureReason:
+    if late and _kinds(causes) & {"Timeout", "APITimeoutError", "TimeoutError"}:
+        return "timeout"  # else the provider's own: litellm calls a 408 and a 504 so too
     if status == _TOO_MANY:
         return "rate_limited"
     unread = json.JSONDecodeError if status != _UNPROCESSABLE else (ValueError, LookupError, TypeError)
@@ -52,6 +55,19 @@ def _reason(causes: list[BaseException], status: int | None, *, begun: bool) -> 
     if status is None or status >= _SERVER_ERROR or status in _ONLY_NOW:
         return "unavailable"
     return "rejected"
+
+
+def _was_answered(causes: list[BaseException], reason: FailureReason) -> bool:
+    """Whether there was an HTTP status that meant the failure: litellm makes one up for whatever else went wrong."""
+    return reason in ("rate_limited", "rejected", "unavailable") and not _kinds(causes) & {
+        "TransportError",
+        "APIConnectionError",
+        "OSError",
+    }
+
+
+def _kinds(causes: list[BaseException]) -> set[str]:
+    return {kind.__name__ for one in causes for kind in type(one).__mro__}
 
 
 def _retry_after(causes: list[BaseException]) -> float | None:

@@ -21,7 +21,7 @@ from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.secret import Secret
 from agentgraph.conversation.usage import Usage
-from agentgraph.errors import DefinitionError, ModelError, ProviderError
+from agentgraph.errors import DefinitionError, FailureReason, ModelError, ProviderError
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.models.failure import failure, texts_of
 
@@ -29,6 +29,21 @@ if TYPE_CHECKING:
     from agentgraph.definition.model import ModelRequest
 
 _INSTALL = 'pip install "agentgraph-fsm[litellm]"'
+_SLACK = 0.05  # seconds by which litellm's own timer may be before ours
+_NOT_FINISHED: Mapping[str, FailureReason] = {
+    "length": "truncated",
+    "MAX_TOKENS": "truncated",
+    "content_filter": "withheld",
+    "MALFORMED_FUNCTION_CALL": "unreadable",
+    "UNEXPECTED_TOOL_CALL": "unreadable",
+    "TOO_MANY_TOOL_CALLS": "unreadable",
+}
+"""How an answer ends that is none. litellm has only its own words for it; Gemini's are in the fields beside."""
+_WHY_NOT = {
+    "truncated": "stopped at its output limit before it was whole; raise max_tokens, ask for less, or give accept_truncated=True",
+    "withheld": "was withheld by a content filter",
+    "unreadable": "was to be a call, and there is none that can be read",
+}
 _WITHOUT_SIGNAL = ("gemini", "vertex_ai", "vertex_ai_beta")
 
 
@@ -146,12 +161,12 @@ class LiteLLMModel:
         try:
             if await writing.look_ahead(until):
                 return writing
-            reply = writing.reply()
+            reply = None if writing.is_refusal else writing.reply()
         except BaseException:
             await writing.close()
             raise
         await writing.close()
-        return reply
+        return reply if reply is not None else await self._asked(request, until)
 
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.timeout
@@ -170,7 +185,8 @@ class LiteLLMModel:
         except Exception as error:  # noqa: BLE001 - litellm raises many kinds, and not only its own
             question = {**self._params, **request.params}
             secrets = texts_of(question, request.headers, question.get("extra_headers", {}))
-            failed = failure(self.name, error, secrets, begun=begun)
+            late = asyncio.get_running_loop().time() > until - _SLACK
+            failed = failure(self.name, error, secrets, begun=begun, late=late)
         raise failed
 
     @property
@@ -214,12 +230,11 @@ class LiteLLMModel:
         calls = tuple(
             ToolCall(call.id or "", call.function.name or "", call.function.arguments or "{}") for call in choice.message.tool_calls or ()
         )
-        text = choice.message.content or None
-        if choice.finish_reason == "length" and not (self.accept_truncated and text and not calls):
-            message = f"the answer of {self.name!r} stopped at its output limit before it was whole; raise max_tokens, ask for less, or give accept_truncated=True"
-            raise ProviderError(message, "truncated")
-        if choice.finish_reason == "content_filter":
-            raise ProviderError(f"the answer of {self.name!r} was withheld by a content filter", "withheld")
+        text = choice.message.content or getattr(choice.message, "refusal", None) or None
+        said = (getattr(choice, "provider_specific_fields", None) or {}).get("native_finish_reason")
+        reason = _NOT_FINISHED.get(str(said)) or _NOT_FINISHED.get(choice.finish_reason)
+        if reason is not None and not (reason == "truncated" and self.accept_truncated and text and not calls):
+            raise ProviderError(f"the answer of {self.name!r} {_WHY_NOT[reason]} ({said or choice.finish_reason})", reason)
         return Reply(text, calls, _usage(response), choice.finish_reason)
 
     def __repr__(self) -> str:
@@ -233,6 +248,8 @@ class _Writing:
         self._model, self._request, self._pieces = model, request, pieces
         self._chunks: list[Any] = []
         self._ahead: str | None = None
+        self.is_refusal = False
+        """Whether the model refuses in the field that OpenAI has for it, of which litellm keeps only the first piece of a stream."""
 
     async def look_ahead(self, until: float) -> bool:
         """Wait for the first text; whether there is any. The next `text` gives it."""
@@ -249,6 +266,7 @@ class _Writing:
             if chunk.choices:
                 delta = chunk.choices[0].delta
                 _name_calls(delta.tool_calls or ())
+                self.is_refusal = self.is_refusal or bool(getattr(delta, "refusal", None))
                 if delta.content:
                     return str(delta.content)
         return None
