@@ -1,6 +1,6 @@
 # make demo   see it work            make check  everything CI asks for, but the slow tests
 # make test   all tests              make fix    format, and mend what can be mended
-# make draw   write diagrams/        make bench  time it beside a hand-written loop
+# make draw   pictures, notebooks    make bench  time it beside a hand-written loop
 #
 # Everything is set up by itself in .venv; nothing is installed elsewhere but system packages, and those only where allowed.
 
@@ -23,6 +23,7 @@ check: setup-dev setup-mermaid
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m diagrams --check
+	$(BIN)/python -m notebooks --check
 	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire"
 
 fix: setup-dev
@@ -31,6 +32,7 @@ fix: setup-dev
 
 draw: setup-dev
 	$(BIN)/python -m diagrams
+	$(BIN)/python -m notebooks
 
 bench: setup-dev setup-bench
 	$(BIN)/python -m benchmarks

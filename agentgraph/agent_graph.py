@@ -54,8 +54,8 @@ class AgentGraph(Topology):
         Options: direction ("TD", "LR"), groups ("open", "closed", a depth, or {"Research": "closed"}), tools ("badge", "box", "none"),
         focus (an agent or group) and hops around it, title, theme, ids ("name", "short"), on_large ("collapse": less is shown where
         it would be too much to read, and the title says so; "error"; "all"), run (a result, trace or context whose way is marked, or
-        several, that are counted) and step (how far into the trace of one), compare (an older
-        graph, or the path of one: what changed since is marked).
+        several, that are counted) and step (how far into the trace of one), compare (an older graph, or the path of one: what changed is
+        marked).
 
         Raises:
             DefinitionError: for an option, a group or an agent that there is not.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -19,13 +19,13 @@ from examples import group_no_shared, group_shared, isp_support, mixed_shared_in
 HERE = Path(__file__).parent
 
 
-def turn_machine() -> str:
+def turn_machine() -> Diagram:
     """The engine's own machine, read off its table."""
     arrows: dict[tuple[str, str], list[str]] = {}
     for (phase, event), targets in LEADS_TO.items():
         for target in targets:
             arrows.setdefault((phase.value, target.value), []).append(event.__name__)
-    return Diagram(transitions_picture(arrows, "waiting")).to_mermaid()
+    return Diagram(transitions_picture(arrows, "waiting"))
 
 
 TOPOLOGIES: Mapping[str, AgentGraph] = {
@@ -38,32 +38,40 @@ TOPOLOGIES: Mapping[str, AgentGraph] = {
 }
 
 
-def topologies() -> Mapping[str, Callable[[], str]]:
+def topologies() -> Mapping[str, Callable[[], Diagram]]:
     """The graphs of the demo and the examples; those that have groups, with their groups closed too."""
-    drawn: dict[str, Callable[[], str]] = {}
+    drawn: dict[str, Callable[[], Diagram]] = {}
     for name, graph in TOPOLOGIES.items():
-        drawn[f"topologies/{name}.mmd"] = graph.to_mermaid
+        drawn[f"topologies/{name}"] = graph.diagram
         if graph.groups:
-            drawn[f"topologies/{name}-closed.mmd"] = partial(graph.to_mermaid, groups="closed")
+            drawn[f"topologies/{name}-closed"] = partial(graph.diagram, groups="closed")
     return drawn
 
 
-DRAWN: Mapping[str, Callable[[], str]] = {
-    "turn-machine.mmd": turn_machine,
-    "seeds/1-runner-and-agents.mmd": partial(seed_graph.graph.to_mermaid, view="architecture"),
-    "seeds/2-almost-full-architecture.mmd": partial(seed_graph.graph.to_mermaid, view="full"),
-    "seeds/3-plain-answer.mmd": lambda: seed_runs.plain_answer().to_mermaid(),
-    "seeds/4-tool-call.mmd": lambda: seed_runs.tool_call().to_mermaid(),
-    "seeds/5-handoff.mmd": lambda: seed_runs.handed_over().to_mermaid(),
+DRAWN: Mapping[str, Callable[[], Diagram]] = {
+    "turn-machine": turn_machine,
+    "seeds/1-runner-and-agents": partial(seed_graph.graph.diagram, view="architecture"),
+    "seeds/2-almost-full-architecture": partial(seed_graph.graph.diagram, view="full"),
+    "seeds/3-plain-answer": lambda: seed_runs.plain_answer().sequence(),
+    "seeds/4-tool-call": lambda: seed_runs.tool_call().sequence(),
+    "seeds/5-handoff": lambda: seed_runs.handed_over().sequence(),
     **topologies(),
 }
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every file and what is to be in it: Mermaid and DOT, whose bytes are the same on every machine."""
+    for name, draw in DRAWN.items():
+        diagram = draw()
+        yield f"{name}.mmd", diagram.to_mermaid()
+        yield f"{name}.dot", diagram.to_dot()
 
 
 def main() -> int:
     """Exit code 1 when a diagram on disk is not what would be drawn."""
     stale = 0
-    for name, draw in DRAWN.items():
-        path, text = HERE / name, draw()
+    for name, text in texts():
+        path = HERE / name
         known = path.read_text(encoding="utf-8") if path.exists() else ""
         if "--check" in sys.argv:
             stale += known != text

@@ -53,7 +53,7 @@ def _lines(happening: Happening, indent: str, order: Mapping[str, int]) -> Itera
         case Span("group", name, sections):  # Mermaid has no block that is only a border with a title
             inside = [inner for section in sections for inner in section]
             yield f"{indent}{_BORDER}"
-            if ends := list(_ends(inside)):
+            if name and (ends := list(_ends(inside))):
                 yield f"{indent}{_INDENT}{_note(ends, name, order)}"
             yield from _within(inside, indent, order)
             yield f"{indent}end"

@@ -18,7 +18,7 @@ from agentgraph.views.ids import ShortIds, made_id
 from agentgraph.views.look import Look, closed_by
 from agentgraph.views.machine_view import machine_picture
 from agentgraph.views.picture import Direction, Picture
-from agentgraph.views.shrink import MOST_BOXES, around, fits, nearest, with_merged_pairs
+from agentgraph.views.shrink import MOST_BOXES, MOST_IN_A_ROW, around, fits, nearest, widest, with_merged_pairs
 from agentgraph.views.topology_view import MOST, name_ids, number, topology_picture
 from agentgraph.views.traffic import HOLDERS, checked, laid_over, routes_of, visited
 
@@ -49,7 +49,7 @@ def picture_of(topology: Topology, look: Look) -> Picture:
     if routes:
         shown = laid_over(shown, topology, routes)
     whole = all_of_it is not None and len(shown.boxes) == len(all_of_it.boxes)
-    return replace(shown, direction=look.direction or _direction(look), title=_title(topology, look, shown, whole=whole))
+    return replace(shown, direction=look.direction or _direction(look, shown), title=_title(topology, look, shown, whole=whole))
 
 
 def _first_that_fits(pictures: Iterator[Picture]) -> Picture:
@@ -137,8 +137,12 @@ def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Pi
     return next(box.id for box in picture.boxes if box.name == name and box.kind in HOLDERS)
 
 
-def _direction(look: Look) -> Direction:
-    return "LR" if look.view == "full" else "TD"
+def _direction(look: Look, shown: Picture) -> Direction:
+    """From top to bottom; from left to right where a row would be too wide for a page, unless all is to stay as it was."""
+    if look.view in ("architecture", "full") or look.on_large != "collapse":
+        return "LR" if look.view == "full" else "TD"
+    first = [box.id for box in shown.boxes if box.kind == "start" or "entry" in box.marks]
+    return "LR" if widest(shown, [*first, *(box.id for box in shown.boxes)]) > MOST_IN_A_ROW else "TD"
 
 
 _LONGEST_TITLE = 200

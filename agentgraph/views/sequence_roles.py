@@ -166,7 +166,7 @@ class Roles:
         yield Message(MODEL.id, TOOLS.id, call.name)
         if call.inside:
             inner = Roles(self._lifelines, telling, within=True)
-            yield Span("group", call.name, (tuple(inner.happenings(call.inside)),))
+            yield Span("group", "", (tuple(inner.happenings(call.inside)),))
         reader = agent if call.ends == "tool" else MODEL.id
         watched = call.rewritten is not None or call.ends == "handler"
         if call.failed is not None:

@@ -7,7 +7,7 @@ nothing inside a diagram can raise.
 from __future__ import annotations
 
 import re
-from collections import deque
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MOST_BOXES = 60
 MOST_ARROWS = 120
+MOST_IN_A_ROW = 16
 MOST_TEXT = 44_000
 _ESCAPED = re.compile(r"[^\w ]|[_\ufb02]")
 _ESCAPE = 8
@@ -31,10 +32,25 @@ def fits(picture: Picture) -> bool:
 
 def _length(picture: Picture) -> int:
     """The characters that it takes to write it down, at most: an id stands in its line and in those of its classes."""
-    boxes = sum(4 * len(box.id) + _told(box.label) + 60 for box in picture.boxes)
+    depth = _depths(picture)
+    boxes = sum(4 * (len(box.id) + depth[box.frame]) + _told(box.label) + 60 for box in picture.boxes)
     arrows = sum(len(arrow.source) + len(arrow.target) + _told(arrow.label) + 80 for arrow in picture.arrows)
-    frames = sum(3 * len(frame.id) + _told(frame.name) + 60 for frame in picture.frames)
-    return boxes + arrows + frames + 4 * len(picture.boxes) * min(len(picture.frames), 20)
+    frames = sum(3 * len(frame.id) + 12 * depth[frame.id] + _told(frame.name) + 80 for frame in picture.frames)
+    return boxes + arrows + frames
+
+
+def _depths(picture: Picture) -> Mapping[str | None, int]:
+    """How many frames lie around what is in each, and in none."""
+    parents = {frame.id: frame.parent for frame in picture.frames}
+    depths: dict[str | None, int] = {None: 0}
+    for frame in parents:
+        path: list[str] = []
+        at: str | None = frame
+        while at is not None and at not in depths:
+            path.append(at)
+            at = parents.get(at)
+        depths.update((one, depths[at] + far) for far, one in enumerate(reversed(path), 1))
+    return depths
 
 
 def _told(text: str) -> int:
@@ -102,6 +118,13 @@ def _nearest(beside: Mapping[str, Mapping[str, None]], centre: str, met: set[str
             if other not in met:
                 met.add(other)
                 waiting.append((other, distance + 1))
+
+
+def widest(picture: Picture, centres: Iterable[str]) -> int:
+    """How many boxes a row holds, at most, where what lies as far from the first of `centres` stands in one row. O(boxes + arrows)."""
+    beside, met = _beside(picture), set[str]()
+    rows = Counter(distance for centre in centres for _, distance in _nearest(beside, centre, met))
+    return max(rows.values(), default=0)
 
 
 def only(picture: Picture, kept: Iterable[str]) -> Picture:

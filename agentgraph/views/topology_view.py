@@ -87,7 +87,7 @@ def _arrows(edges: Iterable[Edge], stands_for: Mapping[str, str], nodes: Mapping
     merged: dict[tuple[str, str, str], list[Edge]] = {}
     for edge in edges:
         source, target = stands_for[edge.source], stands_for[edge.target]
-        if source == target and edge.source != edge.target:
+        if source == target and not edge.source == edge.target == source:
             continue  # inside a closed group
         whole = source != edge.source or target != edge.target
         merged.setdefault((source, target, "" if whole else edge.tool), []).append(edge)

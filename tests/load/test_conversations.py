@@ -20,8 +20,10 @@ from agentgraph import AgentRunner, Context, Observation, RunCompleted, RunResul
 from tests.load.desk import CONFIG, TURNS, desk, spoiled
 
 CI = bool(os.environ.get("CI"))
-MANY, EACH = (64, 50) if CI else (16, 4)
-"""Threads or tasks, and conversations of each."""
+MANY, EACH, FEW = (64, 50, 10) if CI else (16, 4, 4)
+"""Threads or tasks; conversations of each thread; conversations of each task, or of each where there are both."""
+MOST = 500
+"""Callbacks of a kind that are registered at most: each of them is told of each run."""
 
 GRAMMAR = re.compile(r"S(TL[sce]*(CH)?)+CE")
 """The order of `semantics`: run start, (thinking, reply, tools, (agent complete, handoff)?)+, agent complete, run complete."""
@@ -121,20 +123,20 @@ def twin(number: int) -> tuple[list[Any], list[Counter[Any]]]:
 Held = dict[str, list[Any]]
 
 
-def in_threads(runner: AgentRunner, many: int = MANY, name: str = "thread") -> Held:
+def in_threads(runner: AgentRunner, many: int = MANY, each: int = EACH) -> Held:
     together = threading.Barrier(many)
 
     def work(thread: int) -> Held:
         together.wait()
-        return {f"{name} {thread}.{number}": hold(runner, f"{name} {thread}.{number}", number) for number in range(EACH)}
+        return {f"thread {thread}.{number}": hold(runner, f"thread {thread}.{number}", number) for number in range(each)}
 
     with ThreadPoolExecutor(many) as pool:
         return {name: turns for done in pool.map(work, range(many)) for name, turns in done.items()}
 
 
-def in_tasks(runner: AgentRunner, many: int = MANY, name: str = "task") -> Held:
+def in_tasks(runner: AgentRunner, many: int = MANY, each: int = FEW, name: str = "task") -> Held:
     async def work(task: int) -> Held:
-        return {f"{name} {task}.{number}": await ahold(runner, f"{name} {task}.{number}", number) for number in range(EACH)}
+        return {f"{name} {task}.{number}": await ahold(runner, f"{name} {task}.{number}", number) for number in range(each)}
 
     async def together() -> Held:
         return {name: turns for done in await asyncio.gather(*map(work, range(many))) for name, turns in done.items()}
@@ -145,23 +147,24 @@ def in_tasks(runner: AgentRunner, many: int = MANY, name: str = "task") -> Held:
 def in_threads_and_loops(runner: AgentRunner) -> Held:
     """Half in threads, half in tasks of four loops, each in a thread of its own."""
     with ThreadPoolExecutor(5) as pool:
-        doing = [pool.submit(in_threads, runner, MANY // 2), *(pool.submit(in_tasks, runner, MANY // 8, f"loop {n}") for n in range(4))]
+        doing = [pool.submit(in_threads, runner, MANY // 2, FEW)]
+        doing += [pool.submit(in_tasks, runner, MANY // 8, FEW, f"loop {n}") for n in range(4)]
         return {name: turns for done in doing for name, turns in done.result().items()}
 
 
 @pytest.mark.parametrize("how", [in_threads, in_tasks, in_threads_and_loops])
 def test_every_conversation_is_as_if_it_were_alone(how: Callable[[AgentRunner], Held]) -> None:
     runner, told = listening()
-    numbers = range(EACH)
-    for number in numbers:
+    each = EACH if how is in_threads else FEW
+    for number in range(each):
         twin(number)
     spoiled.clear()
 
     held = how(runner)
     print(f"held {len(held)} conversations of {TURNS} turns, and told of {sum(map(len, told.values()))} things")
 
-    assert len(held) == MANY * EACH
-    assert len(told) == MANY * EACH * TURNS
+    assert len(held) == MANY * each
+    assert len(told) == MANY * each * TURNS
     for name, turns in held.items():
         alone, heard = twin(int(name.rpartition(".")[2]))
         for turn in range(TURNS):
@@ -207,7 +210,7 @@ def registering(runner: AgentRunner, told: dict[str, list[tuple[str, int]]], unt
         return lambda seen: told[whose.get()].append((type(seen).__name__, number))
 
     number = 0
-    while not until.is_set():
+    while not until.is_set() and number < MOST:
         for register in (runner.on_run_start, runner.on_tool_complete, runner.on_run_complete):
             register(note(number))
         number += 1
@@ -224,13 +227,13 @@ def test_each_run_is_told_by_the_callbacks_it_began_with(how: Callable[..., Held
     with ThreadPoolExecutor(1) as pool:
         registered = pool.submit(registering, runner, told, over)
         try:
-            how(runner, 8)
+            how(runner, 8, FEW)
         finally:
             over.set()
-    print(f"{registered.result()} callbacks of three kinds were registered during {8 * EACH * TURNS} runs")
+    print(f"{registered.result()} callbacks of three kinds were registered during {8 * FEW * TURNS} runs")
 
     assert registered.result() > 20
-    assert len(told) > 4 * EACH * TURNS
+    assert len(told) > 4 * FEW * TURNS
     seen = [heard(callbacks) for callbacks in told.values()]
     assert len({run for run in seen if run}) > 10, "the runs must differ in what they began with, or nothing was tried"
 

@@ -25,7 +25,7 @@ from agentgraph.runtime.stream import AsyncRunStream, RunStream
 from tests.e2e.provider_rules import violations
 from tests.e2e.ways import STREAMED, WAYS
 
-ROUNDS = 100 if os.environ.get("CI") else 10
+ROUNDS = 40 if os.environ.get("CI") else 10
 PATIENCE = 30.0
 """Seconds after which something hangs."""
 

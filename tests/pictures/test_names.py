@@ -162,7 +162,7 @@ def holds_as_talk(name: str, mermaid: Mermaid) -> None:
         Said("NOTE", "c", "c", shown),
         Said("PAR_END", "", "", ""),
         Said("RECT_START", "", "", ""),
-        Said("NOTE", "a", "a", shown),
+        *([Said("NOTE", "a", "a", shown)] if name else []),
         Said("SOLID", "a", "a", shown),
         Said("RECT_END", "", "", ""),
         Said("RECT_START", "", "", ""),

@@ -355,7 +355,7 @@ def test_an_agent_inside_of_a_tool_has_a_lifeline_of_its_own() -> None:
 
     assert lines(result)[3:11] == [
         "LLM->>T: ask_researcher",
-        "rect rgba(127, 127, 127, 0.15)",
+        "rect rgba(128, 128, 128, 0.15)",
         'T->>A2: "How much?"',
         "A2->>LLM: Process with Researcher Instructions",
         "LLM->>T: balance",
@@ -367,7 +367,8 @@ def test_an_agent_inside_of_a_tool_has_a_lifeline_of_its_own() -> None:
     assert [p.label for p in result.sequence(detail="llm").drawn.participants[2:]] == ["Agent", "LLM Provider"]  # type: ignore[union-attr]
     assert lines(result, participants="agents") == [
         'U->>A1: "hi"',
-        "rect rgba(127, 127, 127, 0.15)",
+        "rect rgba(128, 128, 128, 0.15)",
+        "Note over A1,A2: ask_researcher",
         'A1->>A2: "How much?"',
         'A2->>A2: balance: "$1,250.00"',
         'A2-->>A1: "a lot"',
@@ -489,4 +490,6 @@ def test_the_machine_is_no_part_of_the_outcome() -> None:
     with pytest.raises(DefinitionError, match="unpickled"):
         again.sequence()
     assert again._repr_mimebundle_() == {"text/plain": repr(one)}
-    assert one._repr_mimebundle_() == {"text/plain": repr(one), "text/vnd.mermaid": one.to_mermaid()}
+    shown = one._repr_mimebundle_()
+    assert (shown["text/plain"], shown["text/vnd.mermaid"]) == (repr(one), one.to_mermaid())
+    assert shown["image/svg+xml"].startswith("<svg ")
