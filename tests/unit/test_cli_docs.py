@@ -103,6 +103,11 @@ def test_comparisons_and_saved_topologies_and_files(tmp_path: Path, monkeypatch:
     assert (tmp_path / "runs").read_text() == "x"
 
 
+def test_a_block_is_plain_text_where_it_is_to_be(tmp_path: Path) -> None:
+    begin = "<!-- agentgraph: agentgraph.cli.demo:graph format=text -->"
+    assert after(tmp_path, f"{begin}\n{END}\n").decode() == f"{begin}\n```text\n{demo.to_text()}```\n{END}\n"
+
+
 def test_a_block_in_a_list_stays_in_it(tmp_path: Path) -> None:
     inner = "".join(f"  {line}\n" for line in FENCED.splitlines())
     assert after(tmp_path, f"- a\n\n  {BEGIN}\n  {END}\n").decode() == f"- a\n\n  {BEGIN}\n{inner}  {END}\n"
@@ -245,3 +250,19 @@ def test_any_content_is_kept_in_its_fence(content: str, language: str) -> None:
 @given(st.text(st.sampled_from("`~ \r\n<!->\x0b\u2028é")))
 def test_the_lines_of_a_text_are_the_text(text: str) -> None:
     assert "".join(lines_of(text)) == text
+
+
+def test_our_own_documents_are_fresh() -> None:
+    assert refresh([Path(__file__).parents[2] / "docs"], check=True) == 0
+
+
+def test_the_hook_runs_what_there_is(tmp_path: Path) -> None:
+    import yaml
+
+    (hook,) = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    placed(tmp_path, STALE)
+
+    program, *arguments = hook["entry"].split()
+    assert (program, hook["id"], hook["types"]) == ("agentgraph", "agentgraph-docs", ["markdown"])
+    assert command(tmp_path, *arguments, "a.md").returncode == 0
+    assert (tmp_path / "a.md").read_bytes().decode() == FRESH

@@ -32,13 +32,15 @@ def test_mermaid_goes_to_stdout(tmp_path: Path, output: tuple[str, ...]) -> None
 
 
 def test_the_ending_of_the_file_names_the_format(tmp_path: Path) -> None:
-    for name in ("a.mmd", "a.md", "a.json"):
+    for name in ("a.mmd", "a.md", "a.json", "a.txt", "a.html"):
         done = command(tmp_path, "render", GRAPH, "-o", name)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
     assert (tmp_path / "a.mmd").read_text() == demo.to_mermaid()
     assert (tmp_path / "a.md").read_text() == f"```mermaid\n{demo.to_mermaid()}```\n"
     assert (tmp_path / "a.json").read_text() == f"{demo.diagram():json}"
+    assert (tmp_path / "a.txt").read_text() == demo.to_text()
+    assert (tmp_path / "a.html").read_text() == demo.to_html()
 
 
 def test_every_option_is_that_of_the_diagram(tmp_path: Path) -> None:

@@ -470,6 +470,18 @@ def test_it_shows_itself_in_a_notebook() -> None:
 
     assert shown["text/plain"] == str(found)
     assert shown["text/vnd.mermaid"] == found.diagram().to_mermaid()
+    assert found._mime_() == ("image/svg+xml", shown["image/svg+xml"])
+
+
+def test_a_run_is_laid_over_a_comparison() -> None:
+    from agentgraph import AgentRunner
+    from agentgraph.cli.demo import graph
+
+    result = AgentRunner(graph).run("What is the balance of ACC-17?")
+
+    drawn: Any = graph.diagram(compare=AgentGraph("old").add_agent(graph.agents["Triage"]), run=result).drawn
+
+    assert {box.name: box.marks for box in drawn.boxes} == {"Triage": ("entry", "visited"), "Billing": ("added", "visited", "active")}
 
 
 def test_thousands_of_agents_are_compared_in_seconds() -> None:
