@@ -131,17 +131,9 @@ class BackgroundLoop:
     def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
         """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
         with self._lock:
-            if self._loop is not None:
-                return asyncio.run_coroutine_threadsafe(self._closed(generator, turn), self._loop)
-            self._open.discard(generator)
-            return None
-
-    async def _closed(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
-        async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
-            try:
-                await generator.aclose()
-            finally:
-                self._open.discard(generator)
+            closing = None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
+        self._open.discard(generator)  # what closes it holds it now
+        return closing
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -178,6 +170,11 @@ class BackgroundLoop:
 async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
     async with turn:
         return await anext(generator, _DONE)
+
+
+async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
+    async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
+        await generator.aclose()
 
 
 async def _emptied(at_close: tuple[Callable[[], Awaitable[object]], ...]) -> None:

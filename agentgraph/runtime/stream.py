@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
-from typing import TYPE_CHECKING, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -48,11 +49,15 @@ _UNDER_WAY: set[AsyncGenerator[Observation, None]] = set()
 finds the stream alone: in the generators inside each other it would close the inner ones while the loop closes the outer."""
 
 
+def _let_go(observations: Any) -> None:
+    """Close what is still open. A loop that is ending closes, or has closed, its generators itself, and ends no task that is new."""
+    if observations.ag_frame is not None and not observations.ag_running:
+        asyncio.ensure_future(_closed(observations))  # noqa: RUF006 - the generator's own waits hold it
+
+
 async def _closed(observations: AsyncGenerator[Observation, None]) -> None:
-    try:
+    with suppress(RuntimeError):  # the loop began to end meanwhile, and is closing it too
         await observations.aclose()
-    finally:
-        _UNDER_WAY.discard(observations)
 
 
 class AsyncRunStream(AsyncIterator["Observation"]):
@@ -84,14 +89,16 @@ class AsyncRunStream(AsyncIterator["Observation"]):
 
     async def aclose(self) -> None:
         """Stop here: what is under way is cancelled."""
-        await _closed(self._observations)
+        try:
+            await self._observations.aclose()
+        finally:
+            _UNDER_WAY.discard(self._observations)
 
     def __del__(self) -> None:
         if self._loop is not None and self._observations in _UNDER_WAY:
-            try:
-                self._loop.call_soon_threadsafe(lambda observations: asyncio.ensure_future(_closed(observations)), self._observations)
-            except RuntimeError:  # the loop was closed, and its generators with it
-                _UNDER_WAY.discard(self._observations)
+            with suppress(RuntimeError):  # the loop was closed, and its generators with it
+                self._loop.call_soon_threadsafe(_let_go, self._observations)
+            _UNDER_WAY.discard(self._observations)  # what closes it holds it now
 
     async def __aenter__(self) -> Self:
         return self

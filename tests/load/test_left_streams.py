@@ -21,7 +21,7 @@ import pytest
 
 from agentgraph import Agent, AgentGraph, AgentRunner, AgentThinking, Context, ModelRequest, Reply, RunConfig, RunResult, ToolCall, tool
 from agentgraph.runtime.loop import LOOP
-from agentgraph.runtime.stream import AsyncRunStream, RunStream
+from agentgraph.runtime.stream import _UNDER_WAY, AsyncRunStream, RunStream
 from tests.e2e.provider_rules import violations
 from tests.e2e.ways import STREAMED, WAYS
 
@@ -287,17 +287,18 @@ def test_streams_in_cycles_are_closed_once_whoever_collects_them(
 
     async def together() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _, what: said.append(str(what)))
-        for _ in range(ROUNDS):
-            await asyncio.gather(*(aleft(*where) for where in leave))
+        await asyncio.gather(*(aleft(*where) for where in leave))
 
+    kept = _UNDER_WAY | LOOP._open
     with collected_elsewhere():
-        if asynchronous:
-            asyncio.run(together())
-        else:
-            for _ in range(ROUNDS):
+        for _ in range(ROUNDS):
+            if asynchronous:
+                asyncio.run(together())
+            else:
                 for where in leave:
                     left(*where)
     assert said == []
+    assert kept >= _UNDER_WAY | LOOP._open, "what has been closed is not kept"
 
 
 @contextmanager
