@@ -25,7 +25,7 @@ check: setup-dev setup-mermaid
 	$(BIN)/python -m diagrams --check
 	$(BIN)/python -m notebooks --check
 	$(BIN)/agentgraph docs README.md --check
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire"
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire and not load"
 
 fix: setup-dev
 	$(BIN)/ruff format .
