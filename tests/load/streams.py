@@ -21,8 +21,6 @@ from pathlib import Path
 from typing import Any
 
 from agentgraph import Agent, AgentRunner, LiteLLMModel, RunCompleted, TextDelta
-from agentgraph.runtime.loop import LOOP
-from agentgraph.runtime.models.litellm import _litellm
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 from tests.e2e.raw_provider import until
 from tests.load.provider import GO_ON, STORY, provider
@@ -52,22 +50,6 @@ def watchdog(seconds: float) -> None:
 
 def open_files() -> int:
     return len(list(Path("/dev/fd").iterdir()))
-
-
-def tended() -> None:
-    """What litellm's clients need of the loop: to be closed with it, and to be left alone in the child of a fork."""
-    litellm = _litellm()
-    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
-
-    hasattr(litellm, "")  # at its first missing attribute litellm registers an exit handler, which must find the clients closed
-    kept: list[Any] = []
-
-    def forget() -> None:
-        kept.append(litellm.in_memory_llm_clients_cache)  # what is collected is closed, and these are the parent's
-        litellm.in_memory_llm_clients_cache = type(kept[-1])()
-
-    LOOP.on_close(close_litellm_async_clients)
-    LOOP.on_fork(forget)
 
 
 # -- one stream, read to its end or left in the middle -------------------------------------------------------------------
@@ -229,7 +211,6 @@ HOW: Mapping[str, Callable[[Runners, int], int]] = {
 
 
 def main(how: str, each: int) -> None:
-    tended()
     with provider() as models:
         asked = runners(models)
         for runner in asked.values():

@@ -150,13 +150,13 @@ class LiteLLMModel:
     # -- one attempt -----------------------------------------------------------------------------------------------
 
     async def _asked(self, request: ModelRequest, until: float) -> Reply:
-        return self._read(await self._answer(_litellm().acompletion(**self._question(request, until)), request, until))
+        return self._read(await self._answer(_litellm().acompletion(**self._question(request)), request, until))
 
     async def _begun(self, request: ModelRequest, until: float) -> _Writing | Reply:
         """The stream, when its first text has come; or the whole reply, where nothing was to be shown."""
         if request.tools and self._has_no_signal:
             return await self._asked(request, until)
-        question = {**self._question(request, until), "stream": True, "stream_options": {"include_usage": True}}
+        question = {**self._question(request), "stream": True, "stream_options": {"include_usage": True}}
         writing = _Writing(self, request, await self._answer(_litellm().acompletion(**question), request, until))
         try:
             if await writing.look_ahead(until):
@@ -198,12 +198,12 @@ class LiteLLMModel:
             return False
         return provider in _WITHOUT_SIGNAL and "claude" not in self.name
 
-    def _question(self, request: ModelRequest, until: float) -> dict[str, Any]:
+    def _question(self, request: ModelRequest) -> dict[str, Any]:
         question: dict[str, Any] = _plain({**self._params, **request.params})
         question |= {
             "model": self.name,
             "messages": [_wire(message) for message in request.messages],
-            "timeout": max(until - asyncio.get_running_loop().time(), 0.001),
+            "timeout": self.timeout,  # the same every time: litellm keeps a client, and its connections, for each
             "num_retries": 0,
             "max_retries": 0,
             "drop_params": True,
@@ -346,7 +346,25 @@ def _litellm() -> Any:
             ) from missing
         litellm.suppress_debug_info = True
         _module = litellm
+        _tended(litellm)
     return _module
+
+
+def _tended(litellm: Any) -> None:
+    """Have litellm's clients closed with the loop that they belong to, and left alone in the child of a fork."""
+    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
+
+    hasattr(litellm, "")  # at its first missing attribute litellm registers an exit handler, which must find the clients closed
+    LOOP.on_close(close_litellm_async_clients)
+    LOOP.on_fork(_forget_the_parents_clients)
+
+
+_of_the_parent: list[Any] = []
+
+
+def _forget_the_parents_clients() -> None:
+    _of_the_parent.append(_module.in_memory_llm_clients_cache)  # what is collected is closed, and these are the parent's
+    _module.in_memory_llm_clients_cache = type(_of_the_parent[-1])()
 
 
 async def _prepared() -> None:
