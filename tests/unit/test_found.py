@@ -1,0 +1,29 @@
+"""What a hostile user found: each was a traceback from inside, or a wrong answer, and is one clear line now."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from agentgraph import DefinitionError, LiteLLMModel
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": None}, "a litellm model is called None; give a name"),
+        ({"name": 3}, "a litellm model is called 3; give a name"),
+        ({"timeout": "60"}, "has timeout='60'; give seconds"),
+        ({"timeout": None}, "has timeout=None; give seconds"),
+        ({"timeout": True}, "has timeout=True; give seconds"),
+        ({"timeout": inf}, "has timeout=inf; give seconds"),
+        ({"fallbacks": None}, "has fallbacks=None; give a list"),
+    ],
+    ids=str,
+)
+def test_an_option_of_a_model_that_cannot_mean_anything_is_refused_where_it_is_given(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DefinitionError) as refused:
+        LiteLLMModel(**{"name": "openai/x", **options})
+    assert said in str(refused.value)
