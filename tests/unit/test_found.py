@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import inf
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from agentgraph import DefinitionError, LiteLLMModel
+from agentgraph import Agent, AgentGraph, DefinitionError, LiteLLMModel
 
 
 @pytest.mark.parametrize(
@@ -27,3 +28,17 @@ def test_an_option_of_a_model_that_cannot_mean_anything_is_refused_where_it_is_g
     with pytest.raises(DefinitionError) as refused:
         LiteLLMModel(**{"name": "openai/x", **options})
     assert said in str(refused.value)
+
+
+def two() -> AgentGraph:
+    return AgentGraph.of(Agent("Desk", handoffs=["Bills"]), Agent("Bills"))
+
+
+@pytest.mark.parametrize("name", ["nowhere/desk.json", "desk.json"])
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / "desk.json").mkdir()
+    file = tmp_path / name
+    for write in (two().save, two().render):
+        with pytest.raises(DefinitionError) as refused:
+            write(file)
+        assert str(refused.value).startswith(f"{file} cannot be written: ")
