@@ -122,7 +122,7 @@ class Diagram:
 
     def __format__(self, spec: str) -> str:
         if spec not in _SPOKEN:
-            raise DefinitionError(f"a diagram has no format {spec!r}; it has {', '.join(_SPOKEN)}")
+            raise DefinitionError(f"a diagram has no format {spec!r}; it has {', '.join(filter(None, _SPOKEN))}")
         return _SPOKEN[spec](self)
 
     # -- notebooks -------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 
@@ -86,7 +87,8 @@ def theme_called(given: str | Theme | None) -> Theme:
     """
     if isinstance(given, Theme):
         return given
-    found = THEMES.get(given or "agentgraph")
+    name: Any = "agentgraph" if given is None else given
+    found = THEMES.get(name) if isinstance(name, str) else None
     if found is None:
-        raise DefinitionError(f"there is no theme {given!r}; there are {', '.join(map(repr, THEMES))}, or give a Theme")
+        raise DefinitionError(f"there is no theme {given!r:.60}; there are {', '.join(map(repr, THEMES))}, or give a Theme")
     return found

@@ -42,3 +42,14 @@ def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path, name: str) ->
         with pytest.raises(DefinitionError) as refused:
             write(file)
         assert str(refused.value).startswith(f"{file} cannot be written: ")
+
+
+def test_the_formats_that_there_are_are_named() -> None:
+    with pytest.raises(DefinitionError, match="'nonsense'; it has mermaid, md,"):
+        format(two(), "nonsense")
+
+
+@pytest.mark.parametrize("theme", ["", [], {}, ["plain"], 0], ids=repr)
+def test_what_is_no_theme_is_refused(theme: Any) -> None:
+    with pytest.raises(DefinitionError, match="there is no theme"):
+        two().diagram(theme=theme)
