@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.errors import DefinitionError
 
 
@@ -71,10 +72,8 @@ _MARKS = {
 
 THEMES: Mapping[str, Theme] = MappingProxyType(
     {
-        "agentgraph": Theme(MappingProxyType(_KINDS), MappingProxyType(_MARKS)),
-        "plain": Theme(
-            MappingProxyType({}), MappingProxyType({"entry": Paint(heavy=True), "active": Paint("#000000", "#000000", "#ffffff")})
-        ),
+        "agentgraph": Theme(FrozenDict(_KINDS), FrozenDict(_MARKS)),
+        "plain": Theme(FrozenDict(), FrozenDict({"entry": Paint(heavy=True), "active": Paint("#000000", "#000000", "#ffffff")})),
     }
 )
 

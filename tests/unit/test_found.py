@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -53,3 +55,11 @@ def test_the_formats_that_there_are_are_named() -> None:
 def test_what_is_no_theme_is_refused(theme: Any) -> None:
     with pytest.raises(DefinitionError, match="there is no theme"):
         two().diagram(theme=theme)
+
+
+@pytest.mark.parametrize("theme", ["agentgraph", "plain"])
+def test_a_diagram_is_a_value_that_can_be_copied_and_sent_to_another_process(theme: str) -> None:
+    diagram = two().diagram(theme=theme)
+    for again in (copy.deepcopy(diagram), pickle.loads(pickle.dumps(diagram))):
+        assert again == diagram
+        assert again.to_svg() == diagram.to_svg()
