@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from agentgraph import Agent, AgentGraph, DefinitionError, LiteLLMModel
+from agentgraph import Agent, AgentGraph, AgentRunner, ContextError, DefinitionError, LiteLLMModel, RunConfig, ScriptedModel, call, tool
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,44 @@ def test_a_diagram_is_a_value_that_can_be_copied_and_sent_to_another_process(the
     for again in (copy.deepcopy(diagram), pickle.loads(pickle.dumps(diagram))):
         assert again == diagram
         assert again.to_svg() == diagram.to_svg()
+
+
+@pytest.mark.parametrize("given", [[], ()], ids=repr)
+def test_an_empty_list_is_an_empty_message(given: Any) -> None:
+    result = AgentRunner(Agent("Desk", model=ScriptedModel(["Yes?"]))).run(given)
+    assert isinstance(result.error, DefinitionError)
+    assert "an empty message" in str(result.error)
+
+
+@tool(needs_approval=True)
+def pay(amount: int) -> str:
+    """Pay."""
+    return f"paid {amount}"
+
+
+def till(*replies: Any) -> AgentRunner:
+    return AgentRunner(Agent("Till", tools=[pay], model=ScriptedModel(list(replies))))
+
+
+@pytest.mark.parametrize("decision", [1, 0, None, [], {}], ids=repr)
+def test_an_approval_that_is_neither_yes_nor_no_decides_nothing(decision: Any) -> None:
+    asked = till(call("pay", amount=1)).run("Pay").context
+    (pending,) = asked.pending
+    result = till("Done").resume(asked, {pending.id: decision})
+    assert isinstance(result.error, ContextError)
+    assert "give True, False, or why not" in str(result.error)
+    assert result.context.pending == asked.pending
+    assert till("Done").resume(result.context, {pending.id: True}).messages[2].content == "paid 1"
+
+
+@pytest.mark.parametrize("approvals", [3, [], "call_1", [("call_1", True)]], ids=repr)
+def test_approvals_that_are_no_dict_are_refused(approvals: Any) -> None:
+    asked = till(call("pay", amount=1)).run("Pay").context
+    with pytest.raises(DefinitionError, match="give a dict from the id of a call"):
+        till("Done").resume(asked, approvals)
+
+
+@pytest.mark.parametrize("run_context", [3, (list,), [list, print]], ids=repr)
+def test_a_run_context_that_is_no_pair_is_refused(run_context: Any) -> None:
+    with pytest.raises(DefinitionError, match=r"give \(factory, handler\)"):
+        RunConfig(run_context=run_context)
