@@ -99,7 +99,11 @@ class AgentGraph(Topology):
         return self.diagram(**options).to_text()
 
     def render(self, path: str | Path, **options: Any) -> Path:
-        """Write `diagram(...)` to a file, in the format that its ending names: .mmd, .md, .dot, .svg, .png, .html, .txt or .json."""
+        """Write `diagram(...)` to a file, in the format that its ending names: .mmd, .md, .dot, .svg, .png, .html, .txt or .json.
+
+        Raises:
+            DefinitionError: as `diagram` does, for another ending, and for a file that cannot be written.
+        """
         return self.diagram(**options).save(path)
 
     def __format__(self, spec: str) -> str:
@@ -113,7 +117,11 @@ class AgentGraph(Topology):
         return self.diagram()._mime_()
 
     def save(self, path: str | Path) -> None:
-        """Write the topology to a .json, .yaml or .yml file: names, tools' names, handoffs, groups; no code."""
+        """Write the topology to a .json, .yaml or .yml file: names, tools' names, handoffs, groups; no code.
+
+        Raises:
+            DefinitionError: for another ending, and for a file that cannot be written.
+        """
         topology_file.save(self, path)
 
     @classmethod

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from agentgraph.cli.target import topology_at
@@ -22,7 +21,7 @@ def render(target: str, file: str | None, words: Mapping[str, Sequence[str]]) ->
     if file is None or file == "-":
         print_plain(diagram.to_mermaid())
     else:
-        save(diagram, file)
+        diagram.save(file)
 
 
 def drawn(target: str, words: Mapping[str, Sequence[str]]) -> Diagram:
@@ -37,18 +36,6 @@ def drawn(target: str, words: Mapping[str, Sequence[str]]) -> Diagram:
     if before is not None:
         return diff(topology_at(before), topology).diagram(theme=theme, **options)
     return Diagram(picture_of(topology, look_at(**options)), theme)
-
-
-def save(diagram: Diagram, file: str) -> None:
-    """Write `diagram` to `file`, in the format that its ending names.
-
-    Raises:
-        DefinitionError: for an ending that there is not, and for a file that cannot be written.
-    """
-    try:
-        diagram.save(Path(file))
-    except OSError as wrong:
-        raise DefinitionError(f"{file} cannot be written: {wrong.strerror or wrong}") from wrong
 
 
 def print_plain(text: str) -> None:

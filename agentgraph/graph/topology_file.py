@@ -27,7 +27,11 @@ _MOST = 10_000_000  # values: a thousand agents with everything have some fifty 
 
 
 def save(topology: Topology, path: str | Path) -> None:
-    """Write `topology` to a .json, .yaml or .yml file."""
+    """Write `topology` to a .json, .yaml or .yml file.
+
+    Raises:
+        DefinitionError: for another ending, and for a file that cannot be written.
+    """
     file = Path(path)
     data = as_data(topology)
     if file.suffix in _YAML:
@@ -38,7 +42,10 @@ def save(topology: Topology, path: str | Path) -> None:
     else:
         _check_suffix(file)
         text = json.dumps(data, indent=1) + "\n"
-    file.write_text(text, encoding="utf-8", newline="\n")
+    try:
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as wrong:
+        raise DefinitionError(f"{file} cannot be written: {wrong.strerror or wrong}") from wrong
 
 
 def load(topology_type: type[T], path: str | Path) -> T:

@@ -172,10 +172,14 @@ class AgentRunner:
         approvals: Mapping[str, bool | str] | None = None,
     ) -> Run:
         around = self._around
-        if config is not None or streaming or approvals or deps is not None:
+        if config is not None or streaming or approvals is not None or deps is not None:
             if config is not None and not isinstance(config, RunConfig):
                 raise DefinitionError(f"a run was given the config {config!r:.60}; give a RunConfig(...)")
-            config, approvals = config or around.config, approvals or EMPTY
+            config, approvals = config or around.config, EMPTY if approvals is None else approvals
+            if not isinstance(approvals, Mapping):
+                raise DefinitionError(
+                    f"a run was given the approvals {approvals!r:.60}; give a dict from the id of a call to True, False, or why not"
+                )
             deps = next((given for given in (deps, config.deps) if given is not None), around.deps)
             around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals, deps=deps)
         if context is None:

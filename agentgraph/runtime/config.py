@@ -17,6 +17,7 @@ from agentgraph.definition.tool import checked_function
 from agentgraph.errors import ContextError, DefinitionError
 
 _WHOLE_NUMBERS = ("max_turns", "tool_output_limit", "arguments_limit", "input_limit", "tool_concurrency")
+_PAIR = ("factory", "handler")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +63,10 @@ class RunConfig:
             raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
         if self.budget is not None and not isinstance(self.budget, Budget):
             raise DefinitionError(f"RunConfig has budget={self.budget!r}; give a Budget(...)")
-        for option, function in (("approve", self.approve), *zip(("factory", "handler"), self.run_context or (), strict=False)):
+        pair: Any = () if self.run_context is None else self.run_context
+        if not isinstance(pair, tuple) or (self.run_context is not None and len(pair) != len(_PAIR)):
+            raise DefinitionError(f"RunConfig has run_context={pair!r:.60}; give (factory, handler)")
+        for option, function in (("approve", self.approve), *zip(_PAIR, pair, strict=False)):
             if function is not None:
                 checked_function(function, f"RunConfig: {option}")
         for option in ("params", "headers"):

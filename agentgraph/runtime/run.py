@@ -73,12 +73,12 @@ def _read(said: Any) -> tuple[Any, str]:
     Raises:
         DefinitionError: for what nobody can say.
     """
-    if isinstance(said, str):
-        if not said or said.isspace():
-            raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
-        return said, said
-    if not isinstance(said, list | tuple):
+    if not isinstance(said, str | list | tuple):
         raise DefinitionError(f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run")
+    if not said or (isinstance(said, str) and said.isspace()):
+        raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
+    if isinstance(said, str):
+        return said, said
     message = Message("user", freeze(list(said), "input"))
     return message.content, message.text
 
@@ -157,6 +157,9 @@ class Run:
                 f"no call {', '.join(map(repr, unknown))} is pending, so it cannot be approved; pending are {', '.join(map(repr, pending))}"
             )
             raise ContextError(message, self.context)
+        for call_id, decision in self.around.approvals.items():
+            if not isinstance(decision, bool | str):
+                raise ContextError(f"the call {call_id!r} was answered {decision!r:.60}; give True, False, or why not", self.context)
         progress = self.context.progress
         if self.around.config.run_context is not None and progress is not None and not progress.settings.handled:
             raise ContextError(

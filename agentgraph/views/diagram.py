@@ -97,14 +97,17 @@ class Diagram:
         """Write it to a file, in the format that its ending names; where it was written.
 
         Raises:
-            DefinitionError: for an ending that there is not.
+            DefinitionError: for an ending that there is not, and for a file that cannot be written.
         """
         file = Path(path)
         write = _FORMATS.get(file.suffix.lower())
         if write is None:
             raise DefinitionError(f"{str(path)!r} ends with {file.suffix!r}; a diagram is written as {', '.join(_FORMATS)}")
         given = write(self)
-        file.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8"))
+        try:
+            file.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8"))
+        except OSError as wrong:
+            raise DefinitionError(f"{file} cannot be written: {wrong.strerror or wrong}") from wrong
         return file
 
     def __eq__(self, other: object) -> bool:
@@ -119,7 +122,7 @@ class Diagram:
 
     def __format__(self, spec: str) -> str:
         if spec not in _SPOKEN:
-            raise DefinitionError(f"a diagram has no format {spec!r}; it has {', '.join(_SPOKEN)}")
+            raise DefinitionError(f"a diagram has no format {spec!r}; it has {', '.join(filter(None, _SPOKEN))}")
         return _SPOKEN[spec](self)
 
     # -- notebooks -------------------------------------------------------------------------------------------------

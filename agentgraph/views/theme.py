@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 from msgspec import Struct
 
+from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.errors import DefinitionError
 
 
@@ -70,10 +72,8 @@ _MARKS = {
 
 THEMES: Mapping[str, Theme] = MappingProxyType(
     {
-        "agentgraph": Theme(MappingProxyType(_KINDS), MappingProxyType(_MARKS)),
-        "plain": Theme(
-            MappingProxyType({}), MappingProxyType({"entry": Paint(heavy=True), "active": Paint("#000000", "#000000", "#ffffff")})
-        ),
+        "agentgraph": Theme(FrozenDict(_KINDS), FrozenDict(_MARKS)),
+        "plain": Theme(FrozenDict(), FrozenDict({"entry": Paint(heavy=True), "active": Paint("#000000", "#000000", "#ffffff")})),
     }
 )
 
@@ -86,7 +86,8 @@ def theme_called(given: str | Theme | None) -> Theme:
     """
     if isinstance(given, Theme):
         return given
-    found = THEMES.get(given or "agentgraph")
+    name: Any = "agentgraph" if given is None else given
+    found = THEMES.get(name) if isinstance(name, str) else None
     if found is None:
-        raise DefinitionError(f"there is no theme {given!r}; there are {', '.join(map(repr, THEMES))}, or give a Theme")
+        raise DefinitionError(f"there is no theme {given!r:.60}; there are {', '.join(map(repr, THEMES))}, or give a Theme")
     return found

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.message import Message, ToolCall
@@ -74,12 +75,17 @@ class LiteLLMModel:
         accept_truncated: bool = False,
         **params: Any,
     ) -> None:
-        if not name.strip():
-            raise DefinitionError(f"a litellm model is called {name!r}; give a name such as 'openai/gpt-5-mini'")
-        if not timeout > 0:
-            raise DefinitionError(f"LiteLLMModel({name!r}) has timeout={timeout!r}; give seconds above 0")
+        called: Any = name
+        if not isinstance(called, str) or not called.strip():
+            raise DefinitionError(f"a litellm model is called {name!r:.60}; give a name such as 'openai/gpt-5-mini'")
+        if type(timeout) not in (int, float) or not 0 < timeout < inf:
+            raise DefinitionError(f"LiteLLMModel({name!r}) has timeout={timeout!r:.60}; give seconds, more than 0 and finite")
         if type(retries) is not int or retries < 0:
-            raise DefinitionError(f"LiteLLMModel({name!r}) has retries={retries!r}; give 0 or more")
+            raise DefinitionError(f"LiteLLMModel({name!r}) has retries={retries!r:.60}; give a whole number, 0 or more")
+        if not isinstance(fallbacks, Iterable):
+            raise DefinitionError(
+                f"LiteLLMModel({name!r}) has fallbacks={fallbacks!r:.60}; give a list of litellm model names, or of LiteLLMModels"
+            )
         self.name = name
         self.timeout = timeout
         self.retries = retries
