@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 View = Literal["topology", "architecture", "full", "machine"]
 Tools = Literal["badge", "box", "none"]
 OnLarge = Literal["collapse", "error", "all"]
+Ids = Literal["name", "short"]
 Groups = Literal["open", "closed"] | int | Mapping[str, str]
 
 
@@ -29,13 +30,13 @@ class Look(Struct, frozen=True, kw_only=True):
 
     view: View = "topology"
     direction: Direction | None = None
-    groups: Any = "open"
+    groups: Groups = "open"
     tools: Tools | None = None
     """None: boxes in the architecture and full views, badges elsewhere."""
     focus: str | None = None
     hops: int = 1
     title: str | None = None
-    ids: Literal["name", "short"] | None = None
+    ids: Ids | None = None
     """None: short in the architecture and full views, by name elsewhere."""
     on_large: OnLarge = "collapse"
     run: Any = None
@@ -44,7 +45,7 @@ class Look(Struct, frozen=True, kw_only=True):
     """How far into the trace of one run; None for all of it."""
 
     def __post_init__(self) -> None:
-        choices = {"view": View, "direction": Direction, "tools": Tools, "ids": Literal["name", "short"], "on_large": OnLarge}
+        choices = {"view": View, "direction": Direction, "tools": Tools, "ids": Ids, "on_large": OnLarge}
         for option, kind in choices.items():
             given, possible = getattr(self, option), get_args(kind)
             if given not in possible and not (given is None and option in ("direction", "tools", "ids")):

@@ -10,7 +10,19 @@ from typing import Any
 
 import pytest
 
-from agentgraph import Agent, AgentGraph, AgentRunner, ContextError, DefinitionError, LiteLLMModel, RunConfig, ScriptedModel, call, tool
+from agentgraph import (
+    Agent,
+    AgentGraph,
+    AgentRunner,
+    ContextError,
+    DefinitionError,
+    LiteLLMModel,
+    ProviderError,
+    RunConfig,
+    ScriptedModel,
+    call,
+    tool,
+)
 
 
 @pytest.mark.parametrize(
@@ -104,3 +116,12 @@ def test_approvals_that_are_no_dict_are_refused(approvals: Any) -> None:
 def test_a_run_context_that_is_no_pair_is_refused(run_context: Any) -> None:
     with pytest.raises(DefinitionError, match=r"give \(factory, handler\)"):
         RunConfig(run_context=run_context)
+
+
+@pytest.mark.parametrize("headers", [{}, {"X-Desk": "1"}], ids=repr)
+def test_no_headers_of_a_model_hide_no_failure_of_it(headers: dict[str, str]) -> None:
+    nobody = LiteLLMModel("openai/x", api_base="http://127.0.0.1:9", api_key="not-a-key", retries=0, extra_headers=None)
+    result = AgentRunner(Agent("Desk", model=nobody), RunConfig(headers=headers)).run("Hello")
+    assert result.error is not None
+    assert isinstance(result.error.__cause__, ProviderError)
+    assert result.error.__cause__.reason == "unavailable"

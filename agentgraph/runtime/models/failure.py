@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -100,8 +100,9 @@ def texts_of(*settings: Any) -> list[str]:
     return [
         str(value)
         for given in settings
+        if isinstance(given, Mapping)
         for key, value in given.items()
         if isinstance(value, str)
-        and (len(value) >= _LEAST)
+        and len(value) >= _LEAST
         and key.upper().replace("-", "_").endswith((*_CREDENTIAL, "AUTHORIZATION", "COOKIE"))
     ]

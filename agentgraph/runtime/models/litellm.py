@@ -190,7 +190,7 @@ class LiteLLMModel:
             failed = ProviderError(f"{self.name!r} did not answer in time; it had {self.timeout:g} seconds", "timeout")
         except Exception as error:  # noqa: BLE001 - litellm raises many kinds, and not only its own
             question = {**self._params, **request.params}
-            secrets = texts_of(question, request.headers, question.get("extra_headers", {}))
+            secrets = texts_of(question, request.headers, question.get("extra_headers"))
             late = asyncio.get_running_loop().time() > until - _SLACK
             failed = failure(self.name, error, secrets, begun=begun, late=late)
         raise failed
@@ -218,7 +218,7 @@ class LiteLLMModel:
         if request.tools:
             question["tools"] = [_plain(tool) for tool in request.tools]
         if request.headers:
-            question["extra_headers"] = {**question.get("extra_headers", {}), **_plain(dict(request.headers))}
+            question["extra_headers"] = {**(question.get("extra_headers") or {}), **_plain(dict(request.headers))}
         if request.output is not None:
             schema = {"name": _schema_name(request.output.name), "schema": _plain(request.output.schema)}
             question["response_format"] = {"type": "json_schema", "json_schema": schema}
