@@ -48,8 +48,13 @@ def picture_of(topology: Topology, look: Look) -> Picture:
         shown = _first_that_fits(_smaller(topology, look, closed, tools, visited(routes)))
     if routes:
         shown = laid_over(shown, topology, routes)
-    whole = all_of_it is not None and len(shown.boxes) == len(all_of_it.boxes)
+    whole = all_of_it is not None and _held(shown) == _held(all_of_it)
     return replace(shown, direction=look.direction or _direction(look, shown), title=_title(topology, look, shown, whole=whole))
+
+
+def _held(picture: Picture) -> int:
+    """How many boxes stand for who may hold a conversation."""
+    return sum(box.kind in HOLDERS for box in picture.boxes)
 
 
 def _first_that_fits(pictures: Iterator[Picture]) -> Picture:
@@ -131,7 +136,7 @@ def _centre(topology: Topology, look: Look, closed: Collection[str], picture: Pi
     agent = topology.agent_at(look.focus or "")
     if agent is None:
         raise DefinitionError(
-            f"graph {topology.name!r} has no {look.focus!r} to focus on; it has {listed([*topology.agents, *topology.groups])}"
+            f"graph {topology.name!r} has no {look.focus!r:.60} to focus on; it has {listed([*topology.agents, *topology.groups])}"
         )
     name = stand_ins(topology, closed)[agent]
     return next(box.id for box in picture.boxes if box.name == name and box.kind in HOLDERS)

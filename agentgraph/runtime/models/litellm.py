@@ -187,7 +187,7 @@ class LiteLLMModel:
             async with asyncio.timeout_at(until):
                 return await answer
         except TimeoutError:
-            failed = ProviderError(f"{self.name!r} did not answer in time; it had {self.timeout:g} seconds", "timeout")
+            failed = ProviderError(f"{self.name!r} did not answer in time; it has {self.timeout:g} seconds at most", "timeout")
         except Exception as error:  # noqa: BLE001 - litellm raises many kinds, and not only its own
             question = {**self._params, **request.params}
             secrets = texts_of(question, request.headers, question.get("extra_headers"))

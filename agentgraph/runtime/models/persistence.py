@@ -29,7 +29,7 @@ async def answered(models: Sequence[LiteLLMModel], ask: Callable[[LiteLLMModel, 
     failed: list[ProviderError] = []
     now = asyncio.get_running_loop().time
     for left, model in zip(range(len(models), 0, -1), models, strict=True):
-        until = now() + max(deadline - now(), 0.0) / left
+        until = now() + min(max(deadline - now(), 0.0) / left, model.timeout)
         try:
             return await _persistently(model, ask, until)
         except ProviderError as error:
