@@ -5,13 +5,14 @@ It has no script at all, and its policy permits none, no network and no style bu
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence as Several
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from agentgraph.views.display import one_line
-from agentgraph.views.markup import Markup, element, joined
+from agentgraph.views.markup import Markup, element, joined, number
 from agentgraph.views.outline import Item, outline
 from agentgraph.views.picture import Sequence
 from agentgraph.views.placed import Rect
@@ -20,7 +21,7 @@ from agentgraph.views.told import MARKS
 
 if TYPE_CHECKING:
     from agentgraph.views.picture import Kind, Mark, Picture
-    from agentgraph.views.theme import Theme
+    from agentgraph.views.theme import Paint, Theme
 
 _STYLE = Markup("""
 :root{color-scheme:light dark;--ink:#1f2328;--page:#f6f8fa;--line:#8c959f}
@@ -28,11 +29,14 @@ _STYLE = Markup("""
 body{margin:0 auto;max-width:90rem;padding:1.5rem;color:var(--ink);background:var(--page);font:16px/1.5 Helvetica,Arial,sans-serif}
 h1{font-size:1.4rem;overflow-wrap:anywhere}h2{font-size:1.1rem}
 figure{margin:0;overflow:auto;border:1px solid var(--line);border-radius:6px;background:#fff}
-figure svg{display:block;margin:0 auto;max-width:none}
+figure svg{display:block;margin:0 auto;max-width:100%;height:auto}
 ul.legend{display:flex;flex-wrap:wrap;gap:.4rem 1.2rem;padding:0;list-style:none}
 ul.legend svg{vertical-align:-3px;margin-right:.4rem}
 li{unicode-bidi:isolate;overflow-wrap:anywhere}
 """)
+_SMALLEST = 0.7
+"""How much a wide picture may shrink to fit its page: to 8 pixels for its smallest text. Wider ones are scrolled."""
+_WIDTH = re.compile(r'^<svg [^>]*?\bwidth="([\d.]+)"')
 _KINDS: Mapping[Kind, str] = {"handoff": "handoff tool"}
 """How a kind is said, where its own name says too little."""
 
@@ -40,7 +44,8 @@ _KINDS: Mapping[Kind, str] = {"handoff": "handoff tool"}
 def html_page(drawn: Picture | Sequence, theme: Theme, svg: str) -> str:
     """The page around `svg`, which was made of `drawn`. It ends with one line break."""
     title = one_line(drawn.title) or "Diagram"
-    digest = b64encode(sha256(_STYLE.encode()).digest()).decode()
+    style = Markup(f"{_STYLE}{_no_narrower(svg)}")
+    digest = b64encode(sha256(style.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     legend = list(_legend(drawn, theme))
     head = element(
@@ -49,7 +54,7 @@ def html_page(drawn: Picture | Sequence, theme: Theme, svg: str) -> str:
         Markup(f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'),
         element("meta", name="viewport", content="width=device-width"),
         element("title", title),
-        element("style", _STYLE),
+        element("style", style),
     )
     body = [
         element("h1", title),
@@ -62,6 +67,12 @@ def html_page(drawn: Picture | Sequence, theme: Theme, svg: str) -> str:
     return f"<!doctype html>\n{page}\n"
 
 
+def _no_narrower(svg: str) -> str:
+    """The rule that keeps the text of a picture large enough to be read."""
+    size = _WIDTH.match(svg)
+    return f"figure svg{{min-width:{number(float(size[1]) * _SMALLEST)}px}}\n" if size else ""
+
+
 def _list(items: Several[Item]) -> Markup:
     """Lists in lists. What happens in an order is numbered by its own numbers."""
     if not items:
@@ -71,19 +82,22 @@ def _list(items: Several[Item]) -> Markup:
 
 
 def _legend(drawn: Picture | Sequence, theme: Theme) -> Iterator[Markup]:
-    """The kinds and marks that occur, in the order in which they do."""
+    """The kinds and marks that occur, in the order in which they do; what looks the same is one entry."""
     if isinstance(drawn, Sequence):
         kinds = [participant.kind for participant in drawn.participants]
         marks: list[Mark] = []
     else:
         kinds = [box.kind for box in drawn.boxes if box.kind not in ("start", "end")]
         marks = [mark for marked in (drawn.boxes, drawn.frames, drawn.arrows) for thing in marked for mark in thing.marks]
-    yield from (_swatch(_KINDS.get(kind, kind), theme, kind, ()) for kind in dict.fromkeys(kinds))
-    yield from (_swatch(MARKS.get(mark, mark), theme, "", (mark,)) for mark in dict.fromkeys(marks))
+    alike: dict[Paint, list[str]] = {}
+    for kind in dict.fromkeys(kinds):
+        alike.setdefault(theme.mixed(kind, ()), []).append(_KINDS.get(kind, kind))
+    for mark in dict.fromkeys(marks):
+        alike.setdefault(theme.mixed("", (mark,)), []).append(MARKS.get(mark, mark))
+    yield from (_swatch(", ".join(said), paint) for paint, said in alike.items())
 
 
-def _swatch(said: str, theme: Theme, kind: str, marks: tuple[str, ...]) -> Markup:
-    paint = theme.mixed(kind, marks)
+def _swatch(said: str, paint: Paint) -> Markup:
     dashes = "5 3" if paint.dashed else None
     box = rectangle(Rect(14, 8, 24, 13), 3, paint.fill or PANEL, paint.stroke or STROKE, wide=3 if paint.heavy else 1.3, dashes=dashes)
     return element("li", element("svg", box, width=28, height=16, aria_hidden="true"), said)

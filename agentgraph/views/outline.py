@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from agentgraph.views.display import display, one_line
 from agentgraph.views.picture import Message, Note, Sequence
-from agentgraph.views.told import asides, listed_lines, marked
+from agentgraph.views.told import asides, listed_lines, marked, untold
 
 if TYPE_CHECKING:
     from agentgraph.views.picture import Arrow, Box, Happening, Picture
@@ -44,7 +44,7 @@ def _picture(picture: Picture) -> tuple[Item, ...]:
         for box in picture.boxes:
             if box.frame == frame:
                 arrows = (Item(f"{_BOTH if one.both else _TO} {named[one.target]}{asides(one)}") for one in leaving[box.id])
-                notes = [listed_lines(box.label).removeprefix(named[box.id]).removeprefix(", "), *marked(box.marks)]
+                notes = [listed_lines(box.label).removeprefix(named[box.id]).removeprefix(", "), *untold(box.marks, box.label)]
                 told = "; ".join(filter(None, notes))
                 yield Item(named[box.id] + (f" ({told})" if told else ""), tuple(arrows))
         for one in picture.frames:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from agentgraph.views.display import display
 from agentgraph.views.ladder import Row, rows, wrapped
-from agentgraph.views.markup import Markup, element, joined
+from agentgraph.views.markup import Markup, element, joined, number
 from agentgraph.views.placed import ARROW_FONT, Point, Rect
 from agentgraph.views.svg import BORDER, INK, PANEL, STROKE, document, line, rectangle, text
 from agentgraph.views.text_size import text_size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from agentgraph.views.picture import Message, Participant, Sequence
     from agentgraph.views.theme import Theme
 
-_BESIDE, _BETWEEN, _HEAD, _LOOP, _INSET = 24.0, 10.0, 40.0, 34.0, 10.0
+_BESIDE, _BETWEEN, _HEAD, _LOOP, _INSET, _AROUND = 24.0, 10.0, 40.0, 34.0, 10.0, 20.0
 _FAILED, _NOTE = "#c62828", "#fff9c4"
 _MOST_BEFORE_FEET = 10
 """Rows; where there are more, the participants stand below too."""
@@ -26,37 +29,73 @@ def svg_sequence(sequence: Sequence, theme: Theme, about: str) -> str:
     columns = _Columns(sequence, found)
     drawn: list[Markup] = []
     spans: list[Markup] = []
-    open_spans: list[tuple[Row, float]] = []
+    opened: list[_Span] = []
     y = _HEAD + _BETWEEN * 1.5
     for row in found:
-        label = "\n".join(wrapped(row.text))
+        label = "\n".join(wrapped(row.text)) if display(row.text) else ""
         width, height = text_size(label, ARROW_FONT)
         if row.message is not None:
             drawn.append(_message(row.message, label, y, columns))
+            if opened and row.message.source == row.message.target:
+                opened[-1].widen(columns.x[row.message.source] + _LOOP + width)
             y += (height or ARROW_FONT) + 8 + (14 if row.message.source == row.message.target else 0) + _BETWEEN
-        elif row.bound in ("", "begin"):
-            rect = columns.over(row, width, y, height)
-            if row.bound:
-                open_spans.append((row, y))
-                drawn.append(_tab(label, columns.span(row), y, width, height))
-            else:
-                drawn.append(element("g", rectangle(rect, 2, _NOTE, BORDER), text(label, rect.x, rect.y, ARROW_FONT, fill=INK)))
-            y += height + 10 + _BETWEEN
+        elif row.bound == "begin":
+            opened.append(_Span(label, y, columns.x[row.over[0]] - _AROUND, columns.x[row.over[-1]] + _AROUND))
+            y += (height + 10 if label else 0) + _BETWEEN
         elif row.bound == "part":
-            left, right = columns.span(row)
-            drawn.append(element("path", d=f"M{left:.1f} {y:.1f}H{right:.1f}", stroke=BORDER, stroke_dasharray="6 4"))
-            drawn.append(text("and", left + 18, y + 10, ARROW_FONT, fill=STROKE))
+            opened[-1].parts.append(y)
             y += 12 + _BETWEEN
-        else:
-            begun, top = open_spans.pop()
-            left, right = columns.span(begun)
-            spans.append(rectangle(Rect((left + right) / 2, (top + y) / 2, right - left, y - top), 4, "none", BORDER))
+        elif row.bound == "end":
+            span = opened.pop()
+            spans[:0] = [span.border(y)]  # what lies around others lies below them
+            drawn += span.told()
+            if opened:
+                opened[-1].widen(span.left - _INSET, span.right + _INSET)
             y += _BETWEEN
+        else:
+            rect = columns.over(row, width, y, height)
+            drawn.append(element("g", rectangle(rect, 2, _NOTE, BORDER), text(label, rect.x, rect.y, ARROW_FONT, fill=INK)))
+            if opened:
+                opened[-1].widen(rect.left - _INSET, rect.left + rect.width + _INSET)
+            y += height + 10 + _BETWEEN
     feet = len(found) > _MOST_BEFORE_FEET
     bottom = y + (_HEAD if feet else 0)
     lifelines = [element("path", d=f"M{x:.1f} {_HEAD}V{y:.1f}", stroke=BORDER, stroke_dasharray="4 4") for x in columns.x.values()]
     heads = [_head(one, columns, at, theme) for at in (_HEAD / 2, *((y + _HEAD / 2,) if feet else ())) for one in sequence.participants]
     return document([*lifelines, *spans, *drawn, *heads], columns.width, bottom, sequence.title, about)
+
+
+class _Span:
+    """What happens together, as far as it has been drawn: around whom it passes between, and around what is wider than that."""
+
+    def __init__(self, label: str, top: float, left: float, right: float) -> None:
+        self.label, self.top, self.left, self.right = label, top, left, right
+        self.parts: list[float] = []
+        width, self.height = text_size(label, ARROW_FONT)
+        self.width = width + 16
+        missing = max(self.width - (right - left), 0) / 2
+        self.widen(left - missing, right + missing)
+
+    def widen(self, *sides: float) -> None:
+        """Reach to these sides, too."""
+        self.left, self.right = min(self.left, *sides), max(self.right, *sides)
+
+    def border(self, bottom: float) -> Markup:
+        """The frame around it."""
+        rect = Rect((self.left + self.right) / 2, (self.top + bottom) / 2, self.right - self.left, bottom - self.top)
+        return rectangle(rect, 4, "none", BORDER)
+
+    def told(self) -> Iterator[Markup]:
+        """What it is, and where its parts begin."""
+        if self.label:
+            rect = Rect(self.left + self.width / 2, self.top + (self.height + 6) / 2, self.width, self.height + 6)
+            yield joined([rectangle(rect, 2, "#eaeef2", BORDER), text(self.label, rect.x, rect.y, ARROW_FONT, fill=INK)])
+        for y in self.parts:
+            path = f"M{number(self.left)} {number(y)}H{number(self.right)}"
+            yield element("path", d=path, stroke=BORDER, stroke_dasharray="6 4")
+            place = Rect(self.left + 18, y + 10, 30, ARROW_FONT)
+            yield rectangle(place, 0, PANEL, "none")  # over a lifeline that passes by
+            yield text("and", place.x, place.y, ARROW_FONT, fill=STROKE)
 
 
 class _Columns:
@@ -91,7 +130,6 @@ class _Columns:
             self.x[one] = x
             x += gap
         self.width = (x + after + margin) if self.x else 0.0
-        self.left, self.right, self.deepest = margin, self.width - margin, deepest
 
     def _reach(self, row: Row) -> tuple[int, int]:
         places = [self.order[one] for one in row.over]
@@ -101,11 +139,6 @@ class _Columns:
         """The rectangle of a note over its participants."""
         first, last = (self.x[row.over[0]], self.x[row.over[-1]])
         return Rect((first + last) / 2, y + (height + 8) / 2, max(width + 16, last - first + 40 if last > first else 0), height + 8)
-
-    def span(self, row: Row) -> tuple[float, float]:
-        """The left and the right side of a span: around all columns, a little less the deeper it lies."""
-        inset = (row.depth - self.deepest + 1) * _INSET
-        return self.left - _INSET + inset, self.right + _INSET - inset
 
 
 def _head(participant: Participant, columns: _Columns, y: float, theme: Theme) -> Markup:
@@ -150,8 +183,3 @@ def _cross(at: Point, color: str, *, from_left: bool) -> list[Markup]:
     x = at.x - 7 if from_left else at.x + 7
     path = f"M{x - 5:.1f} {at.y - 5:.1f}l10 10m0 -10l-10 10"
     return [element("path", d=path, stroke=color, stroke_width=2, fill="none")]
-
-
-def _tab(label: str, sides: tuple[float, float], y: float, width: float, height: float) -> Markup:
-    rect = Rect(sides[0] + width / 2 + 8, y + (height + 6) / 2, width + 16, height + 6)
-    return joined([rectangle(rect, 2, "#eaeef2", BORDER), text(label, rect.x, rect.y, ARROW_FONT, fill=INK)])

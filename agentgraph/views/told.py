@@ -27,6 +27,12 @@ def marked(marks: Iterable[Mark]) -> tuple[str, ...]:
     return tuple(MARKS.get(mark, mark) for mark in marks)
 
 
+def untold(marks: Iterable[Mark], label: str) -> tuple[str, ...]:
+    """`marks` in words, without those that a line of `label` begins with, as "changed: tools" does."""
+    said = {line.split(":")[0] for line in display(label).split("\n")}
+    return tuple(word for word in marked(marks) if word not in said)
+
+
 def listed_lines(label: str) -> str:
     """The lines of a label in one, a comma between them."""
     return ", ".join(one_line(line) for line in display(label).split("\n"))
@@ -35,7 +41,7 @@ def listed_lines(label: str) -> str:
 def asides(arrow: Arrow) -> str:
     """What an arrow says, and what is marked of it, in brackets; nothing where that is nothing."""
     said = [listed_lines(arrow.label)] if arrow.label else []
-    said += marked(arrow.marks)
+    said += untold(arrow.marks, arrow.label)
     if arrow.weight:
         said.append("once" if arrow.weight == 1 else f"{arrow.weight:,} times")
     return f" ({'; '.join(said)})" if said else ""
