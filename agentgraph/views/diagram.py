@@ -133,8 +133,8 @@ class Diagram:
             return bundle
 
     def _mime_(self) -> tuple[str, str]:
-        """What marimo shows."""
-        return "image/svg+xml", self.to_svg()
+        """What marimo shows: the picture, to be scrolled, since marimo cuts off what is wider than its column."""
+        return "text/html", f'<div style="overflow:auto">{self.to_svg()}</div>'
 
 
 def _fenced(diagram: Diagram) -> str:

@@ -156,6 +156,18 @@ def test_kinds_that_look_the_same_are_one_entry_of_the_legend() -> None:
     assert re.findall(r"</svg>([^<]*)</li>", legend) == ["user, model", "agent"]
 
 
+def test_marimo_is_given_a_picture_that_scrolls_of_all_that_shows_itself() -> None:
+    graph, changed = graph_of(TAME), diff(graph_of(TAME[1:]), graph_of(TAME))
+    result = AgentRunner(Agent("Desk", model=ScriptedModel(["Hello"]))).run("Hi")
+
+    for shown, drawn in ((graph, graph.diagram()), (changed, changed.diagram()), (result, result.sequence())):
+        kind, page = shown._mime_()
+        read = Read(page)
+        assert kind == "text/html"
+        assert (read.elements["div"], read.elements["svg"]) == (1, 1)
+        assert page == f'<div style="overflow:auto">{drawn.to_svg()}</div>'
+
+
 def borders(drawn: Diagram) -> list[tuple[float, float]]:
     """The left and the right side of each span, the outermost first."""
     found = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+" rx="4" fill="none"', drawn.to_svg())

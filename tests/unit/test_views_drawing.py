@@ -231,7 +231,7 @@ def test_a_notebook_is_given_text_mermaid_and_svg_and_never_html() -> None:
     bundle = demo._repr_mimebundle_()
 
     assert bundle == {"text/plain": demo.to_text(), "text/vnd.mermaid": demo.to_mermaid(), "image/svg+xml": demo.to_svg()}
-    assert demo._mime_() == ("image/svg+xml", bundle["image/svg+xml"])
+    assert demo._mime_() == ("text/html", f'<div style="overflow:auto">{bundle["image/svg+xml"]}</div>')
 
 
 @pytest.mark.parametrize("ending", ["dot", "svg", "html", "txt"])

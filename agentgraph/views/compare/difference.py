@@ -132,3 +132,6 @@ class Difference(Struct, frozen=True, kw_only=True):
 
     def _repr_mimebundle_(self, **options: Any) -> dict[str, str]:
         return self.diagram()._repr_mimebundle_(**options) | {"text/plain": str(self)}
+
+    def _mime_(self) -> tuple[str, str]:
+        return self.diagram()._mime_()
