@@ -185,3 +185,13 @@ def test_a_span_of_a_sequence_is_drawn_around_who_takes_part() -> None:
     outer, inside = borders(drawn)
     assert lifelines[1] < outer[0] < inside[0] < lifelines[2]
     assert lifelines[3] < inside[1] < outer[1]
+
+
+def test_a_span_reaches_around_what_one_says_to_itself() -> None:
+    told = "what a tool gave back, which is a long text"
+    span = Span("par", "", ((Message("a", "a", told),), (Message("a", "a", told),)))
+    drawn = Diagram(Sequence((Participant("a", "a"), Participant("b", "b")), (span,)))
+    papers = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="15" rx="0"', drawn.to_svg())
+
+    assert len(papers) == 2
+    assert borders(drawn)[0][1] > max(float(left) + float(width) for left, width in papers)
