@@ -117,6 +117,9 @@ class RunResult(Struct, frozen=True, eq=False):
         drawn = self.sequence()._repr_mimebundle_(**options) if self.machine is not None else {}
         return {**drawn, "text/plain": repr(self)}
 
+    def _mime_(self) -> tuple[str, str]:
+        return self.sequence()._mime_() if self.machine is not None else ("text/plain", repr(self))
+
 
 @dataclass(frozen=True, slots=True)
 class RunResultWithContext(Generic[C]):

@@ -136,7 +136,7 @@ class Diagram:
             return bundle
 
     def _mime_(self) -> tuple[str, str]:
-        """What marimo shows."""
+        """What marimo shows, which does not know Mermaid."""
         return "image/svg+xml", self.to_svg()
 
 

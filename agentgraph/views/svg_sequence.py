@@ -37,7 +37,7 @@ def svg_sequence(sequence: Sequence, theme: Theme, about: str) -> str:
         if row.message is not None:
             drawn.append(_message(row.message, label, y, columns))
             if opened and row.message.source == row.message.target:
-                opened[-1].widen(columns.x[row.message.source] + _LOOP + width)
+                opened[-1].widen(columns.x[row.message.source] + _LOOP + width + _INSET)
             y += (height or ARROW_FONT) + 8 + (14 if row.message.source == row.message.target else 0) + _BETWEEN
         elif row.bound == "begin":
             opened.append(_Span(label, y, columns.x[row.over[0]] - _AROUND, columns.x[row.over[-1]] + _AROUND))

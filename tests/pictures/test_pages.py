@@ -156,6 +156,14 @@ def test_kinds_that_look_the_same_are_one_entry_of_the_legend() -> None:
     assert re.findall(r"</svg>([^<]*)</li>", legend) == ["user, model", "agent"]
 
 
+def test_marimo_is_given_a_picture_of_all_that_shows_itself() -> None:
+    graph, changed = graph_of(TAME), diff(graph_of(TAME[1:]), graph_of(TAME))
+    result = AgentRunner(Agent("Desk", model=ScriptedModel(["Hello"]))).run("Hi")
+
+    for shown, drawn in ((graph, graph.diagram()), (changed, changed.diagram()), (result, result.sequence())):
+        assert shown._mime_() == ("image/svg+xml", drawn.to_svg())
+
+
 def borders(drawn: Diagram) -> list[tuple[float, float]]:
     """The left and the right side of each span, the outermost first."""
     found = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="[\d.]+" rx="4" fill="none"', drawn.to_svg())
@@ -173,3 +181,13 @@ def test_a_span_of_a_sequence_is_drawn_around_who_takes_part() -> None:
     outer, inside = borders(drawn)
     assert lifelines[1] < outer[0] < inside[0] < lifelines[2]
     assert lifelines[3] < inside[1] < outer[1]
+
+
+def test_a_span_reaches_around_what_one_says_to_itself() -> None:
+    told = "what a tool gave back, which is a long text"
+    span = Span("par", "", ((Message("a", "a", told),), (Message("a", "a", told),)))
+    drawn = Diagram(Sequence((Participant("a", "a"), Participant("b", "b")), (span,)))
+    papers = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)" height="15" rx="0"', drawn.to_svg())
+
+    assert len(papers) == 2
+    assert borders(drawn)[0][1] > max(float(left) + float(width) for left, width in papers)
