@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 
 from hypothesis import HealthCheck, settings
 
 _CALM = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # what a shell starts in the background ignores it, and so would the chat
 
 logging.getLogger("agentgraph").addHandler(logging.NullHandler())  # handlers and callbacks fail here on purpose
 
