@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from agentgraph.cli.blocks import Block, Misplaced, blocks_in, lines_of
 from agentgraph.cli.render import drawn, print_plain
+from agentgraph.cli.whole import write_whole
 from agentgraph.errors import AgentGraphError, DefinitionError
 
 STALE = 1
@@ -118,14 +117,7 @@ def _told(document: Document) -> str:
 
 
 def _write(document: Document) -> None:
-    """Whole or not at all, with the permissions that the file had."""
-    file = document.file.resolve()  # a link stays one
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.write_bytes(document.now.encode("utf-8"))
-        shutil.copymode(file, part)
-        part.replace(file)
+        write_whole(document.file, document.now.encode("utf-8"))
     except OSError as wrong:
-        with suppress(OSError):
-            part.unlink()
         raise DefinitionError(f"{document.file} cannot be written: {wrong.strerror or wrong}") from wrong

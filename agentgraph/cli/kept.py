@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-from contextlib import suppress
 from pathlib import Path
 
+from agentgraph.cli.whole import write_whole
 from agentgraph.conversation.context import Context
 from agentgraph.errors import ContextError
 
@@ -29,17 +28,9 @@ def write(file: Path, context: Context) -> None:
     Raises:
         ContextError: when it cannot be written.
     """
-    file = file.resolve()  # a link stays one
-    part = file.with_name(f".{file.name}.part")
     try:
-        part.touch(mode=0o600)
-        part.write_text(context.to_json() + "\n", encoding="ascii")
-        if file.exists():
-            shutil.copymode(file, part)
-        part.replace(file)
+        write_whole(file, (context.to_json() + "\n").encode("ascii"), mode=0o600)
     except OSError as wrong:
-        with suppress(OSError):
-            part.unlink()
         raise ContextError(f"the conversation could not be kept in {file}: {wrong}") from wrong
 
 

@@ -104,6 +104,11 @@ def freeze_settings(given: Mapping[str, Any], option: str) -> FrozenDict:
     Raises:
         ContextError: as `freeze`.
     """
+    if (
+        option == "headers"
+        and (wrong := next((key for key, value in given.items() if not isinstance(value, str | Secret)), None)) is not None
+    ):
+        raise ContextError(f"headers[{wrong!r:.40}] is a {type(given[wrong]).__name__}; give text, or a Secret", given)
     plain = freeze({key: None if isinstance(value, Secret) else value for key, value in given.items()}, option)
     return FrozenDict({key: given[key] if isinstance(given[key], Secret) else value for key, value in plain.items()})
 

@@ -31,8 +31,9 @@ from agentgraph.runtime.observations import (
     ToolStarted,
 )
 from agentgraph.runtime.result import RunResult, RunResultWithContext
-from agentgraph.runtime.run import Run, Surroundings
+from agentgraph.runtime.run import Run
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
+from agentgraph.runtime.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from collections.abc import Callable

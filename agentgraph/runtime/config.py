@@ -59,6 +59,11 @@ class RunConfig:
             value = getattr(self, option)
             if not (type(value) is int and value >= 1) and not (value is None and option == "tool_concurrency"):
                 raise DefinitionError(f"RunConfig has {option}={value!r}; give a whole number of at least 1")
+        if type(self.parallel_tools) is not bool:
+            raise DefinitionError(f"RunConfig has parallel_tools={self.parallel_tools!r:.60}; give True or False")
+        given: Any = self.model
+        if isinstance(given, type) or (isinstance(given, str) and not given.strip()):
+            raise DefinitionError(f"RunConfig has model={self.model!r:.60}; give a litellm model name, or an object with reply(request)")
         if self.model is not None and not isinstance(self.model, str) and not callable(getattr(self.model, "reply", None)):
             raise DefinitionError(f"RunConfig has model={self.model!r}; give a litellm model name, or an object with reply(request)")
         if self.budget is not None and not isinstance(self.budget, Budget):

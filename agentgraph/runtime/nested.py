@@ -9,8 +9,9 @@ from agentgraph.conversation.context import Context
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.events import ToolReturned
 from agentgraph.runtime.callbacks import NOBODY
-from agentgraph.runtime.run import Run, Surroundings
+from agentgraph.runtime.run import Run
 from agentgraph.runtime.shown import shown
+from agentgraph.runtime.surroundings import Surroundings
 
 if TYPE_CHECKING:
     from agentgraph.runtime.tool_run import ToolRun

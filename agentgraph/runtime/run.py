@@ -9,13 +9,12 @@ from collections import deque
 from time import monotonic, perf_counter
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.frozen import EMPTY, freeze
+from agentgraph.conversation.frozen import freeze
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.reply import Reply
-from agentgraph.definition.model import Model, ModelRequest
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
@@ -25,7 +24,7 @@ from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
-from agentgraph.runtime.callbacks import Listeners, tell
+from agentgraph.runtime.callbacks import tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
 from agentgraph.runtime.observed import observed
@@ -34,32 +33,10 @@ from agentgraph.runtime.shown import harmless, shown
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from agentgraph.conversation.budget import Budget
+    from agentgraph.definition.model import Model, ModelRequest
     from agentgraph.engine.effects import Effect
-    from agentgraph.machine.machine import Machine
-    from agentgraph.runtime.config import RunConfig
-
-
-class Surroundings(Struct, frozen=True):
-    """What a run is given that is not part of its conversation."""
-
-    machine: Machine
-    config: RunConfig
-    models: Callable[[str], Model]
-    listeners: Listeners
-    streaming: bool = False
-    """Whether models are asked to write piece by piece."""
-    collecting: bool = False
-    """Whether observations are kept in the outbox for who drives the run."""
-    approvals: Mapping[str, bool | str] = EMPTY
-    within: tuple[str, ...] = ()
-    deps: Any = None
-    """What tools are handed: `ctx.deps`."""
-
-    def __repr__(self) -> str:
-        return f"Surroundings({self.machine!r})"
+    from agentgraph.runtime.surroundings import Surroundings
 
 
 def _decided(given: Any) -> bool | str:

@@ -33,9 +33,9 @@ def fits(picture: Picture) -> bool:
 def _length(picture: Picture) -> int:
     """The characters that it takes to write it down, at most: an id stands in its line and in those of its classes."""
     depth = _depths(picture)
-    boxes = sum(4 * (len(box.id) + depth[box.frame]) + _told(box.label) + 60 for box in picture.boxes)
-    arrows = sum(len(arrow.source) + len(arrow.target) + _told(arrow.label) + 80 for arrow in picture.arrows)
-    frames = sum(3 * len(frame.id) + 12 * depth[frame.id] + _told(frame.name) + 80 for frame in picture.frames)
+    boxes = sum(4 * (len(box.id) + depth[box.frame]) + _written(box.label) + 60 for box in picture.boxes)
+    arrows = sum(len(arrow.source) + len(arrow.target) + _written(arrow.label) + 80 for arrow in picture.arrows)
+    frames = sum(3 * len(frame.id) + 12 * depth[frame.id] + _written(frame.name) + 80 for frame in picture.frames)
     return boxes + arrows + frames
 
 
@@ -53,7 +53,7 @@ def _depths(picture: Picture) -> Mapping[str | None, int]:
     return depths
 
 
-def _told(text: str) -> int:
+def _written(text: str) -> int:
     return len(text) + _ESCAPE * len(_ESCAPED.findall(text))
 
 

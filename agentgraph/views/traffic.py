@@ -128,13 +128,13 @@ def checked(routes: tuple[Route, ...], topology: Topology) -> tuple[Route, ...]:
     """`routes`, if they lead through `topology`.
 
     Raises:
-        DefinitionError: when nobody who held a conversation is in it.
+        DefinitionError: when of one of them nobody who held the conversation is in it.
     """
-    met = visited(routes)
-    if met and not set(met) & set(topology.agents):
-        raise DefinitionError(
-            f"this run was held by {listed(met)}, none of whom is in the graph {topology.name!r}; give a run of this graph"
-        )
+    for route in routes:
+        if route.agents and topology.agents.keys().isdisjoint(route.agents):
+            raise DefinitionError(
+                f"this run was held by {listed(dict.fromkeys(route.agents))}, none of whom is in the graph {topology.name!r}; give runs of this graph"
+            )
     return routes
 
 

@@ -33,10 +33,10 @@ def failure(name: str, error: BaseException, secrets: Iterable[str] = (), *, beg
         return error
     hidden = [*secrets, *_credentials()]
     causes = list(behind(error))
-    told = next((found for one in causes if isinstance(found := getattr(one, "status_code", None), int)), None)
-    reason = _reason(causes, told, begun=begun, late=late)
+    given = next((found for one in causes if isinstance(found := getattr(one, "status_code", None), int)), None)
+    reason = _reason(causes, given, begun=begun, late=late)
     text = " ".join(shown(error, *hidden).split())
-    status = told if _was_answered(causes, reason) else None
+    status = given if _was_answered(causes, reason) else None
     failed = ProviderError(f"{name!r} failed ({reason.replace('_', ' ')}): {text}", reason, status, _retry_after(causes))
     failed.__cause__ = harmless(error, *hidden)
     return failed

@@ -1,7 +1,6 @@
-"""Models behind litellm: a string names one, such as "openai/gpt-5-mini". The only file that speaks to litellm.
+"""Models behind litellm: a string names one, such as "openai/gpt-5-mini". What litellm says is read here alone.
 
-What was found by trying, and is guarded against here: litellm is slow to import and reads files and the network when it
-is, so it is imported on first use, prepared; its synchronous streams deadlock when abandoned, and its clients belong to
+What was found by trying, and is guarded against here: its synchronous streams deadlock when abandoned, and its clients belong to
 a loop, so every call runs on one background loop; it retries in several places, so it is told not to, and
 `persistence.py` does; it takes a stream that was cut short for an answer, so the finish signal is looked for.
 
@@ -13,7 +12,6 @@ tools is, and of that a clean end in the middle of the text passes for the end.
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
 from math import inf
 from typing import TYPE_CHECKING, Any
@@ -22,14 +20,14 @@ from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.secret import Secret
 from agentgraph.conversation.usage import Usage
-from agentgraph.errors import DefinitionError, FailureReason, ModelError, ProviderError
+from agentgraph.errors import DefinitionError, FailureReason, ProviderError
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.models.failure import failure, texts_of
+from agentgraph.runtime.models.litellm_library import litellm, prepared
 
 if TYPE_CHECKING:
     from agentgraph.definition.model import ModelRequest
 
-_INSTALL = 'pip install "agentgraph-fsm[litellm]"'
 _SLACK = 0.05  # seconds by which litellm's own timer may be before ours
 _NOT_FINISHED: Mapping[str, FailureReason] = {
     "length": "truncated",
@@ -55,7 +53,7 @@ class LiteLLMModel:
     not. `retries` is how often one provider is asked again after a failure that may pass (too many requests, a server error,
     a lost connection, a stream that was cut short): after half a second, then twice as long each time, and never sooner
     than its Retry-After says. A stream is not begun again once text of it was shown. `fallbacks`, names or models, are
-    asked in turn when one has failed for good; each may use its share of the time that is left.
+    asked in turn when one has failed for good; each may use its share of the time that is left, and no more than its own `timeout`.
 
     An answer that stopped at the output limit is an error, unless `accept_truncated` and it is text alone. Further keyword
     arguments, such as `api_base` and `api_key`, go with every call of this model, not of its fallbacks; the request's own
@@ -82,6 +80,8 @@ class LiteLLMModel:
             raise DefinitionError(f"LiteLLMModel({name!r}) has timeout={timeout!r:.60}; give seconds, more than 0 and finite")
         if type(retries) is not int or retries < 0:
             raise DefinitionError(f"LiteLLMModel({name!r}) has retries={retries!r:.60}; give a whole number, 0 or more")
+        if type(accept_truncated) is not bool:
+            raise DefinitionError(f"LiteLLMModel({name!r}) has accept_truncated={accept_truncated!r:.60}; give True or False")
         if not isinstance(fallbacks, Iterable):
             raise DefinitionError(
                 f"LiteLLMModel({name!r}) has fallbacks={fallbacks!r:.60}; give a list of litellm model names, or of LiteLLMModels"
@@ -112,12 +112,12 @@ class LiteLLMModel:
             ModelError: when litellm is not installed.
             ProviderError: when neither this model nor a fallback answers.
         """
-        await _prepared()
+        await prepared()
         return await LOOP.await_(self._reply(request))
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[str | Reply, None]:
         """Ask the provider; the text as it is written, then the whole reply. Raises as `reply` does."""
-        await _prepared()
+        await prepared()
         items = LOOP.aiterate(self._stream(request))
         try:
             async for item in items:
@@ -156,14 +156,14 @@ class LiteLLMModel:
     # -- one attempt -----------------------------------------------------------------------------------------------
 
     async def _asked(self, request: ModelRequest, until: float) -> Reply:
-        return self._read(await self._answer(_litellm().acompletion(**self._question(request)), request, until))
+        return self._read(await self._answer(litellm().acompletion(**self._question(request)), request, until))
 
     async def _begun(self, request: ModelRequest, until: float) -> _Writing | Reply:
         """The stream, when its first text has come; or the whole reply, where nothing was to be shown."""
         if request.tools and self._has_no_signal:
             return await self._asked(request, until)
         question = {**self._question(request), "stream": True, "stream_options": {"include_usage": True}}
-        writing = _Writing(self, request, await self._answer(_litellm().acompletion(**question), request, until))
+        writing = _Writing(self, request, await self._answer(litellm().acompletion(**question), request, until))
         try:
             if await writing.look_ahead(until):
                 return writing
@@ -199,7 +199,7 @@ class LiteLLMModel:
     def _has_no_signal(self) -> bool:
         """Whether a stream of this model does not say that it has come to its end."""
         try:
-            _, provider, *_ = _litellm().get_llm_provider(self.name)
+            _, provider, *_ = litellm().get_llm_provider(self.name)
         except Exception:  # noqa: BLE001 - a provider that litellm cannot tell is not Gemini
             return False
         return provider in _WITHOUT_SIGNAL and "claude" not in self.name
@@ -293,7 +293,7 @@ class _Writing:
             raise ProviderError(
                 f"the stream of {self._model.name!r} was cut short: it ended without saying that it was finished", "cut_short"
             )
-        return self._model._read(_litellm().stream_chunk_builder(self._chunks))  # noqa: SLF001 - its own file
+        return self._model._read(litellm().stream_chunk_builder(self._chunks))  # noqa: SLF001 - its own file
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -329,50 +329,7 @@ def _schema_name(name: str) -> str:
 def _usage(response: Any) -> Usage:
     used = getattr(response, "usage", None)
     try:
-        cost = float(_litellm().completion_cost(completion_response=response))
+        cost = float(litellm().completion_cost(completion_response=response))
     except Exception:  # noqa: BLE001 - litellm raises several kinds for a model without a price
         cost = None
     return Usage(1, getattr(used, "prompt_tokens", 0) or 0, getattr(used, "completion_tokens", 0) or 0, cost)
-
-
-_module: Any = None
-
-
-def _litellm() -> Any:
-    """litellm, imported once, after it was told to leave the network, the .env files and the console alone."""
-    global _module  # noqa: PLW0603 - it takes two seconds
-    if _module is None:
-        os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
-        os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
-        try:
-            import litellm
-        except ImportError as missing:
-            raise ModelError(
-                f"a model is named by a string, which needs litellm, and it cannot be imported ({missing}); install it: {_INSTALL}"
-            ) from missing
-        litellm.suppress_debug_info = True
-        _module = litellm
-        _tended(litellm)
-    return _module
-
-
-def _tended(litellm: Any) -> None:
-    """Have litellm's clients closed with the loop that they belong to, and left alone in the child of a fork."""
-    from litellm.llms.custom_httpx.async_client_cleanup import close_litellm_async_clients
-
-    hasattr(litellm, "")  # at its first missing attribute litellm registers an exit handler, which must find the clients closed
-    LOOP.on_close(close_litellm_async_clients)
-    LOOP.on_fork(_forget_the_parents_clients)
-
-
-_of_the_parent: list[Any] = []
-
-
-def _forget_the_parents_clients() -> None:
-    _of_the_parent.append(_module.in_memory_llm_clients_cache)  # what is collected is closed, and these are the parent's
-    _module.in_memory_llm_clients_cache = type(_of_the_parent[-1])()
-
-
-async def _prepared() -> None:
-    if _module is None:
-        await asyncio.to_thread(_litellm)

@@ -47,7 +47,7 @@ async def _persistently(model: LiteLLMModel, ask: Callable[[LiteLLMModel, float]
         retry=retry_if_exception(lambda error: isinstance(error, ProviderError) and error.is_transient),
         stop=stop_after_attempt(model.retries + 1) | stop_before_delay(until - asyncio.get_running_loop().time()),
         wait=_pause,
-        before_sleep=_told,
+        before_sleep=_log,
         reraise=True,
     )
     return await asking(ask, model, until)
@@ -58,7 +58,7 @@ def _pause(state: RetryCallState) -> float:
     return max(_backoff(state), _failed(state).retry_after or 0.0)
 
 
-def _told(state: RetryCallState) -> None:
+def _log(state: RetryCallState) -> None:
     logger.info("%s; asking again in %.1f seconds", _failed(state), state.upcoming_sleep)
 
 
