@@ -1,0 +1,20 @@
+"""What can be demanded of a topology and of its conversations: specs, and what they speak of."""
+
+from agentgraph.checks.predicate import Predicate, calls, enters, inside
+from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
+from agentgraph.machine.happening import Happening
+
+__all__ = [
+    "Happening",
+    "Predicate",
+    "Spec",
+    "at_most",
+    "calls",
+    "enters",
+    "inside",
+    "leads_to",
+    "never",
+    "never_between",
+    "passes",
+    "precedes",
+]

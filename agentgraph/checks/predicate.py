@@ -1,0 +1,118 @@
+"""What a spec speaks of: an agent is entered, a tool is called, the conversation is inside a group."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from agentgraph.errors import DefinitionError
+from agentgraph.machine.happening import Happening
+
+
+class Predicate(Struct, frozen=True):
+    """Happenings of one sort; `p | q` is either."""
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether `happening` is of this sort."""
+        raise NotImplementedError
+
+    def sees(self, tool: str) -> bool:  # noqa: ARG002 - most predicates look at agents
+        """Whether calls of `tool` are of this sort."""
+        return False
+
+    def __or__(self, other: Predicate) -> Predicate:
+        return AnyOf((self, checked_predicate(other, "|")))
+
+
+class Enters(Predicate, frozen=True):
+    """An agent comes to hold the conversation: as the entry, by a handoff (to itself too), or as the agent inside a tool."""
+
+    agent: str
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this agent that is entered."""
+        return happening.kind == "enter" and happening.name == self.agent
+
+    def __str__(self) -> str:
+        return f"enters({self.agent!r})"
+
+
+class Calls(Predicate, frozen=True):
+    """A tool runs. A call that was refused did not happen; one that failed did: a *fact* says whether a tool has succeeded."""
+
+    tool: str
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this tool that runs."""
+        return happening.kind == "call" and happening.name == self.tool
+
+    def sees(self, tool: str) -> bool:
+        """Whether it is this tool."""
+        return tool == self.tool
+
+    def __str__(self) -> str:
+        return f"calls({self.tool!r})"
+
+
+class Inside(Predicate, frozen=True):
+    """An agent of the group, at any depth, comes to hold the conversation."""
+
+    group: str
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether the agent that is entered lies in the group."""
+        return happening.kind == "enter" and self.group in happening.groups
+
+    def __str__(self) -> str:
+        return f"inside({self.group!r})"
+
+
+class AnyOf(Predicate, frozen=True):
+    """One of several."""
+
+    each: tuple[Predicate, ...]
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether one of them holds."""
+        return any(one.holds(happening) for one in self.each)
+
+    def sees(self, tool: str) -> bool:
+        """Whether one of them sees it."""
+        return any(one.sees(tool) for one in self.each)
+
+    def __str__(self) -> str:
+        return " | ".join(map(str, self.each))
+
+
+def enters(agent: str) -> Predicate:
+    """`agent` comes to hold the conversation: as the entry, by a handoff, or as the agent inside a tool."""
+    return Enters(_name(agent, "enters"))
+
+
+def calls(tool: str) -> Predicate:
+    """`tool` runs, whatever comes of it. A call that is refused does not run."""
+    return Calls(_name(tool, "calls"))
+
+
+def inside(group: str) -> Predicate:
+    """An agent of `group`, at any depth, comes to hold the conversation."""
+    return Inside(_name(group, "inside"))
+
+
+def _name(given: Any, what: str) -> str:
+    name = given if isinstance(given, str) else getattr(given, "name", None)
+    if not isinstance(name, str) or not name:
+        raise DefinitionError(f"{what}(...) was given {given!r:.60}; give the name of one, or the value itself")
+    return name
+
+
+def checked_predicate(given: Any, where: str) -> Predicate:
+    """`given`, if it is a predicate.
+
+    Raises:
+        DefinitionError: saying what to write instead.
+    """
+    if not isinstance(given, Predicate):
+        raise DefinitionError(f"{where} was given {given!r:.60}; give enters(agent), calls(tool) or inside(group)")
+    return given

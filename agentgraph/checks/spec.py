@@ -1,0 +1,151 @@
+"""Specs: what every conversation must keep to, as automata of two to four states over happenings.
+
+One object, three verbs: *prove* walks its product with the graph, *monitor* steps it while a conversation runs, *check* folds
+it over a recording. A happening that could both open and close an obligation closes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from msgspec import Struct
+
+from agentgraph.checks.predicate import Predicate, checked_predicate
+from agentgraph.errors import DefinitionError
+from agentgraph.machine.happening import BROKEN, Happening
+
+
+class Spec(Struct, frozen=True):
+    """A demand on conversations. Broken once is broken for good."""
+
+    start: ClassVar[int] = 0
+    is_safety: ClassVar[bool] = True
+    """Whether what breaks it is a thing that happens, rather than that the turn ends without one."""
+
+    def after(self, state: int, happening: Happening) -> int:
+        """The state that follows, or BROKEN. O(1)."""
+        return BROKEN if state == BROKEN else self._after(state, happening)
+
+    def _after(self, state: int, happening: Happening) -> int:
+        raise NotImplementedError
+
+    @property
+    def predicates(self) -> tuple[Predicate, ...]:
+        """What it speaks of."""
+        return tuple(value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), Predicate))
+
+    def sees(self, tool: str) -> bool:
+        """Whether calls of `tool` can change its state."""
+        return any(p.sees(tool) for p in self.predicates)
+
+    def __str__(self) -> str:
+        words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__).lstrip("_")
+        return f"{words}({', '.join(str(getattr(self, name)) for name in self.__struct_fields__)})"
+
+
+class Never(Spec, frozen=True):
+    """p does not happen."""
+
+    p: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        return BROKEN if self.p.holds(happening) else state
+
+
+class Precedes(Spec, frozen=True):
+    """No q before a p."""
+
+    p: Predicate
+    q: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if state or self.p.holds(happening):
+            return 1
+        return BROKEN if self.q.holds(happening) else 0
+
+
+class LeadsTo(Spec, frozen=True):
+    """After p, no finishing without q."""
+
+    is_safety: ClassVar[bool] = False
+    p: Predicate
+    q: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if happening.kind == "final":
+            return BROKEN if state else 0
+        if self.q.holds(happening):
+            return 0
+        return 1 if self.p.holds(happening) else state
+
+
+class Passes(Spec, frozen=True):
+    """No finishing without p."""
+
+    is_safety: ClassVar[bool] = False
+    p: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if state or self.p.holds(happening):
+            return 1
+        return BROKEN if happening.kind == "final" else 0
+
+
+class AtMost(Spec, frozen=True):
+    """p happens at most k times. The state counts."""
+
+    k: int
+    p: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if not self.p.holds(happening):
+            return state
+        return state + 1 if state < self.k else BROKEN
+
+
+class NeverBetween(Spec, frozen=True):
+    """No p after an a, until a b."""
+
+    p: Predicate
+    a: Predicate
+    b: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if self.b.holds(happening):
+            return 0
+        if state and self.p.holds(happening):
+            return BROKEN
+        return 1 if self.a.holds(happening) else state
+
+
+def never(p: Predicate) -> Spec:
+    """Demand that p does not happen."""
+    return Never(checked_predicate(p, "never(p)"))
+
+
+def precedes(p: Predicate, q: Predicate) -> Spec:
+    """No q before a p: every way to q leads through p."""
+    return Precedes(checked_predicate(p, "precedes(p, q)"), checked_predicate(q, "precedes(p, q)"))
+
+
+def leads_to(p: Predicate, q: Predicate) -> Spec:
+    """After p, no turn ends without q. `leads_to(p, p)` holds."""
+    return LeadsTo(checked_predicate(p, "leads_to(p, q)"), checked_predicate(q, "leads_to(p, q)"))
+
+
+def passes(p: Predicate) -> Spec:
+    """No turn ends before p has happened."""
+    return Passes(checked_predicate(p, "passes(p)"))
+
+
+def at_most(k: int, p: Predicate) -> Spec:
+    """Demand that p happens at most k times in a conversation."""
+    given: Any = k
+    if type(given) is not int or given < 0:
+        raise DefinitionError(f"at_most(k, p) was given k={k!r:.40}; give a whole number of at least 0")
+    return AtMost(k, checked_predicate(p, "at_most(k, p)"))
+
+
+def never_between(p: Predicate, a: Predicate, b: Predicate) -> Spec:
+    """No p after an a until a b. b is looked at first, then p, then a."""
+    return NeverBetween(*(checked_predicate(given, "never_between(p, a, b)") for given in (p, a, b)))
