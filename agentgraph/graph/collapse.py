@@ -30,7 +30,11 @@ def collapsed(topology: T, group: str | None, depth: int) -> T:
 def quotient(topology: T, closed: Collection[str]) -> T:
     """`topology` with the groups `closed` as single nodes. O(agents + handoffs)."""
     stands_for = stand_ins(topology, closed)
-    small = type(topology)(topology.name, home=_moved(topology.home, stands_for), human=_moved(topology.human, stands_for))
+    small = type(topology)(
+        topology.name,
+        home=topology.home and _moved(topology.home, stands_for),
+        human=[_moved(name, stands_for) for name in topology.humans],
+    )
     for name, agent in topology.agents.items():
         if stands_for[name] not in small.agents:
             inside = not set(topology.groups_of(name)).isdisjoint(closed)
@@ -68,5 +72,5 @@ def _closed_group(topology: Topology, name: str) -> Agent:
     )
 
 
-def _moved(name: str | None, stands_for: Mapping[str, str]) -> str | None:
-    return stands_for.get(name, name) if name is not None else None
+def _moved(name: str, stands_for: Mapping[str, str]) -> str:
+    return stands_for.get(name, name)

@@ -52,7 +52,8 @@ def _unknown_targets(topology: Topology) -> Iterator[Finding]:
 
 def _unknown_roles(topology: Topology) -> Iterator[Finding]:
     tools = {tool.name for agent in topology.agents.values() for tool in agent.tools}
-    for role, name, known in (("home", topology.home, set[str]()), ("human", topology.human, tools)):
+    roles = [("home", topology.home, set[str]()), *(("human", name, tools) for name in topology.humans)]
+    for role, name, known in roles:
         if name is not None and topology.agent_at(name) is None and name not in known:
             message = f"{topology.name!r} declares {role}={name!r}, which is not in the graph"
             yield Finding(

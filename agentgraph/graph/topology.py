@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Topology:
     """Agents and handoffs, and questions to them. `AgentGraph` is this with doors to machine, pictures and checks."""
 
-    def __init__(self, name: str = "agents", *, home: str | None = None, human: str | None = None) -> None:
+    def __init__(self, name: str = "agents", *, home: str | None = None, human: str | Iterable[str] | None = None) -> None:
         self.name = checked_agent_name(name, "a graph")
-        self._home, self._human = home, human
+        self._home, self._humans = home, _people(human)
         self._agents: dict[str, Agent] = {}
         self._groups: dict[str, Group] = {}
         self._group_of: dict[str, str] = {}  # the innermost group of an agent
@@ -171,14 +171,19 @@ class Topology:
         self._home = name
 
     @property
-    def human(self) -> str | None:
-        """The agent or tool that reaches a person."""
-        return self._human
+    def human(self) -> str | tuple[str, ...] | None:
+        """The agent, group or tool that reaches a person, or several; as it was given."""
+        return self._humans[0] if len(self._humans) == 1 else self._humans or None
 
     @human.setter
-    def human(self, name: str | None) -> None:
+    def human(self, names: str | Iterable[str] | None) -> None:
         self._read.clear()
-        self._human = name
+        self._humans = _people(names)
+
+    @property
+    def humans(self) -> tuple[str, ...]:
+        """Every agent, group and tool that reaches a person."""
+        return self._humans
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -332,3 +337,13 @@ class Topology:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r}, {len(self._agents)} agents, {len(self.edges)} handoffs, {len(self._groups)} groups)"
+
+
+def _people(names: Any) -> tuple[str, ...]:
+    found = () if names is None else (names,) if isinstance(names, str) else tuple(names) if isinstance(names, Iterable) else (names,)
+    wrong = [name for name in found if not isinstance(name, str)]
+    if wrong:
+        raise DefinitionError(
+            f"a graph was given human={names!r:.60}; give the name of an agent or a tool that reaches a person, or several"
+        )
+    return tuple(dict.fromkeys(found))

@@ -110,7 +110,7 @@ def as_data(topology: Topology) -> dict[str, Any]:
             "name": topology.name,
             "entry": list(topology.entries),
             "home": topology.home,
-            "human": topology.human,
+            "human": list(topology.human) if isinstance(topology.human, tuple) else topology.human,
             "agents": [_agent(agent) for agent in topology.agents.values()],
             "handoffs": [_handoff(source, handoff) for source, handoff in topology.written],
             "groups": [

@@ -35,7 +35,7 @@ def from_data(topology_type: type[T], data: Any, where: str) -> T:
 
 
 def _read(topology_type: type[T], file: _Reader) -> T:
-    topology = topology_type(file.text("name", "agents"), home=file.text("home"), human=file.text("human"))
+    topology = topology_type(file.text("name", "agents"), home=file.text("home"), human=file.names("human"))
     for agent in file.items("agents"):
         topology.add_agent(_read_agent(agent))
     for handoff in file.items("handoffs"):

@@ -64,7 +64,7 @@ def topology_picture(topology: Topology, closed: Collection[str], tools: Tools, 
 
 
 def _kind(topology: Topology, name: str, closed: Collection[str]) -> Kind:
-    return "group" if name in closed else "human" if name == topology.human else "agent"
+    return "group" if name in closed else "human" if name in topology.humans else "agent"
 
 
 def _about(topology: Topology, name: str, closed: Collection[str]) -> str:

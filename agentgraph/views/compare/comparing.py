@@ -166,7 +166,7 @@ class _Comparison:
                 yield Wording(name, name, "description")
 
 
-def _rewritten(old: str | None, new: str | None) -> bool:
+def _rewritten(old: object, new: object) -> bool:
     """A file holds no instructions, and a machine no home; so none is no other than some."""
     return bool(old) and bool(new) and old != new
 

@@ -27,10 +27,11 @@ class Resolved(Topology):
         edges: Iterable[Edge],
         groups: Iterable[Group] = (),
         entries: Iterable[str] = (),
-        **people: str | None,
+        home: str | None = None,
+        human: str | Iterable[str] | None = None,
     ) -> Self:
-        """The topology of these; `people` are home and human."""
-        topology = cls(name, **people)
+        """The topology of these."""
+        topology = cls(name, home=home, human=human)
         for agent in agents:
             topology.add_agent(agent.replace(handoffs=()) if agent.handoffs else agent)
         topology.regroup(groups)
@@ -76,5 +77,5 @@ def renamed(topology: Topology, names: Mapping[str, str], model: Topology) -> To
         (group._replace(root=called(group.root), members=tuple(map(called, group.members))) for group in topology.groups.values()),
         tuple(map(called, topology.entries)),
         home=topology.home and called(topology.home),
-        human=topology.human and called(topology.human),
+        human=tuple(map(called, topology.humans)),
     )
