@@ -46,7 +46,7 @@ class Route(Struct, frozen=True):
 
 
 def routes_of(run: Any, step: int | None = None) -> tuple[Route, ...]:
-    """The routes of a result, a trace, a context, or several of these; of one trace up to `step`, an index into it.
+    """The routes of a result, a trace, a context, a route, or several of these; of one trace up to `step`, an index into it.
 
     Raises:
         DefinitionError: for anything else, and for a step that there is not.
@@ -55,7 +55,7 @@ def routes_of(run: Any, step: int | None = None) -> tuple[Route, ...]:
     several = isinstance(one, Iterable) and not isinstance(one, Trace | str)
     runs = [_record(each) for each in one] if several else [one]
     for each in runs:
-        if not isinstance(each, Trace | Context):
+        if not isinstance(each, Trace | Context | Route):
             raise DefinitionError(f"a diagram was given run={each!r:.60}; give a result, a trace, a context, or several of them")
     if step is None:
         return tuple(map(_route, runs))
@@ -74,7 +74,9 @@ def _record(run: Any) -> Any:
     return getattr(getattr(run, "result", run), "trace", run)
 
 
-def _route(run: Trace | Context) -> Route:
+def _route(run: Trace | Context | Route) -> Route:
+    if isinstance(run, Route):
+        return run
     return _of_trace(run) if isinstance(run, Trace) else _of_context(run)
 
 
