@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from agentgraph.checks.topology import findings
+from msgspec.structs import replace
+
 from agentgraph.graph import topology_file
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
@@ -14,7 +15,11 @@ if TYPE_CHECKING:
 
     import graphviz
 
+    from agentgraph.checks.questions import Question
+    from agentgraph.checks.spec import Spec
+    from agentgraph.checks.verdict import Verdict
     from agentgraph.errors import Finding
+    from agentgraph.runtime.result import RunResult
     from agentgraph.views.compare.comparing import Comparable
     from agentgraph.views.diagram import Diagram
     from agentgraph.views.look import View
@@ -39,9 +44,26 @@ class AgentGraph(Topology):
         """
         return Machine(self)
 
-    def check(self) -> list[Finding]:
-        """What is wrong, or legal and suspicious: names that lead nowhere or collide, and side doors into groups."""
-        return findings(self)
+    def check(self, *policies: Spec | Question) -> list[Finding]:
+        """What is wrong, or legal and suspicious, each with a witness and a fix; and each of `policies` that does not hold.
+
+        Only unknown targets and colliding names stop `compile()`.
+        """
+        from agentgraph.checks.topology import findings
+
+        return findings(self, policies)
+
+    def prove(self, demand: Spec | Question) -> Verdict:
+        """Whether every conversation that this graph allows keeps to `demand`; if not, the shortest that does not.
+
+        `assert graph.prove(spec)` is enough: the verdict is true when it holds, and its repr says why not.
+
+        Raises:
+            DefinitionError: for a spec that names what is not there, a graph that cannot be compiled, and one with too many facts.
+        """
+        from agentgraph.checks.prove import prove
+
+        return replace(prove(self, demand), replayer=_replayed)
 
     def diagram(
         self, view: View = "topology", *, theme: str | Theme | None = None, compare: Comparable | None = None, **look: Any
@@ -132,3 +154,9 @@ class AgentGraph(Topology):
             DefinitionError: naming the file, the place in it, what was found and what was expected.
         """
         return topology_file.load(cls, path)
+
+
+def _replayed(verdict: Verdict, *, stub: bool) -> RunResult:
+    from agentgraph.replayed import replayed
+
+    return replayed(verdict, stub=stub)

@@ -1,20 +1,34 @@
-"""What can be demanded of a topology and of its conversations: specs, and what they speak of."""
+"""What can be demanded of a topology and of its conversations: specs, what they speak of, questions, and verdicts."""
 
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
+from agentgraph.checks.prove import prove
+from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
 from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
+from agentgraph.checks.verdict import Verdict
+from agentgraph.checks.ways import handoffs_to, handoffs_to_tools, must_pass_through
 from agentgraph.machine.happening import Happening
 
 __all__ = [
+    "ALL",
     "Happening",
     "Predicate",
+    "Question",
     "Spec",
+    "Verdict",
     "at_most",
     "calls",
     "enters",
+    "handoffs_to",
+    "handoffs_to_tools",
     "inside",
     "leads_to",
+    "must_pass_through",
     "never",
     "never_between",
+    "no_way_around",
     "passes",
     "precedes",
+    "prove",
+    "reaches",
+    "within",
 ]

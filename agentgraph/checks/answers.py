@@ -1,0 +1,130 @@
+"""Answers to questions about a graph, as verdicts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from agentgraph.checks.explored import Explored, Way, explore, shortest_way, that_reach
+from agentgraph.checks.model import Model, Step
+from agentgraph.checks.named import predicate_of
+from agentgraph.checks.questions import NoWayAround, Question, Reaches, Within
+from agentgraph.checks.spec import Precedes
+from agentgraph.checks.verdict import Verdict
+from agentgraph.checks.walk import counterexample
+from agentgraph.errors import DefinitionError
+from agentgraph.graph.edge import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentgraph.checks.model import State
+    from agentgraph.checks.predicate import Predicate
+    from agentgraph.checks.questions import Sources
+    from agentgraph.graph.topology import Topology
+
+_POSSIBLE = (
+    "this is a fact about the graph: a way is there, and whether the model takes it is its choice",
+    "`when=` may say yes, payloads fit, approvals are given, tools succeed",
+)
+
+
+def answer(topology: Topology, question: Question) -> Verdict:
+    """What is to be said to `question`. O(states * what is offered), for each agent that is asked of.
+
+    Raises:
+        DefinitionError: for names that are not there, and for a graph that is too large.
+    """
+    match question:
+        case Reaches(x, sources):
+            return _reaches(topology, question, predicate_of(topology, x), sources)
+        case Within(k, x, sources):
+            return _within(topology, question, k, predicate_of(topology, x), sources)
+        case NoWayAround(via, to):
+            return _no_way_around(topology, question, predicate_of(topology, via), predicate_of(topology, to))
+    raise DefinitionError(f"prove was given {question!r:.60}; give a spec or a question of agentgraph.checks")
+
+
+def _no_way_around(topology: Topology, question: Question, via: Predicate, to: Predicate) -> Verdict:
+    steps = counterexample(Model(topology), Precedes(via, to)) or ()
+    path = tuple(step.happening for step in steps)
+    return Verdict(
+        holds=not steps, spec=question, path=path, topology=topology, steps=steps, advice="take this way out of the graph, or guard it"
+    )
+
+
+def _reaches(topology: Topology, question: Question, x: Predicate, sources: Sources) -> Verdict:
+    model = Model(topology)
+    explored, starts = _explored(model, topology)
+    asked = _asked(topology, sources)
+    able = that_reach(explored, x)
+    stuck = [state for state in _states(explored, asked) if state not in able]
+    if not stuck:
+        way = shortest_way(model, [starts[asked[0]]], x) if len(asked) == 1 else None
+        return _verdict(topology, question, holds=True, way=way)
+    agents = tuple(name for name in asked if any(model.holder(state) == name for state in stuck))
+    first = next(state for state in stuck if model.holder(state) == agents[0])
+    return _verdict(topology, question, holds=False, way=Way(explored.way(first), 0), agents=agents)
+
+
+def _within(topology: Topology, question: Question, k: int, x: Predicate, sources: Sources) -> Verdict:
+    model = Model(topology)
+    if sources is None:
+        way = shortest_way(model, model.starts(), x)
+        return _verdict(topology, question, holds=way is not None and way.handoffs <= k, way=way, counted=True)
+    ways = {name: shortest_way(model, [model.begun(name)], x) for name in _asked(topology, sources)}
+    far = tuple(name for name, way in ways.items() if way is None or way.handoffs > k)
+    worst = ways[far[0]] if far else max((way for way in ways.values() if way), key=lambda way: way.handoffs)
+    return _verdict(topology, question, holds=not far, way=worst, agents=far, counted=True)
+
+
+def _verdict(
+    topology: Topology, question: Question, *, holds: bool, way: Way | None, agents: tuple[str, ...] = (), counted: bool = False
+) -> Verdict:
+    steps = way.steps if way is not None else ()
+    return Verdict(
+        holds=holds,
+        spec=question,
+        path=tuple(step.happening for step in steps),
+        assumptions=_POSSIBLE,
+        advice="add a handoff on the way, or set the fact that it needs",
+        agents=agents,
+        distance=way.handoffs if way is not None and (holds or counted) else None,
+        topology=topology,
+        steps=steps,
+    )
+
+
+def _explored(model: Model, topology: Topology) -> tuple[Explored, dict[str, Step]]:
+    """Everything that is reached, from the entries first; and how a conversation begins that each agent holds."""
+    explored = explore(model, model.starts())
+    reached = {model.holder(state) for state in explored.came}
+    starts = {name: model.begun(name) for name in topology.agents}
+    strangers = [step for name, step in starts.items() if name not in reached]
+    return (explored if not strangers else explore(model, [*model.starts(), *strangers])), starts
+
+
+def _states(explored: Explored, asked: tuple[str, ...]) -> Iterator[State]:
+    """The states that `asked` are in: those that are reached."""
+    wanted = set(asked)
+    return (state for state in explored.came if explored.model.holder(state) in wanted)
+
+
+def _asked(topology: Topology, sources: Sources) -> tuple[str, ...]:
+    """The agents that a question is asked of, in the order written.
+
+    Raises:
+        DefinitionError: for a name that is neither an agent nor a group.
+    """
+    if not isinstance(sources, tuple):
+        return tuple(topology.agents)
+    asked = set[str]()
+    for name in sources:
+        if name in topology.agents:
+            asked.add(name)
+        elif name in topology.groups:
+            asked.update(topology.members(name))
+        else:
+            raise DefinitionError(
+                f"{topology.name!r} has no agent or group {name!r}; it has {listed((*topology.agents, *topology.groups))}"
+            )
+    return tuple(name for name in topology.agents if name in asked)

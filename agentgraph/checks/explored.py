@@ -1,0 +1,119 @@
+"""What can be reached in a model, and by how many handoffs: forwards from where conversations begin, and backwards from what is looked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from agentgraph.checks.walk import refuse_too_many
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentgraph.checks.model import Model, State, Step
+    from agentgraph.checks.predicate import Predicate
+
+
+class Came(NamedTuple):
+    """How a state was reached first: with the fewest handoffs."""
+
+    before: State | None
+    step: Step
+    handoffs: int
+
+
+class Explored(NamedTuple):
+    """Every state that was reached, and what leads to each."""
+
+    model: Model
+    came: dict[State, Came]
+    leading: dict[State, list[State]]
+
+    def way(self, to: State) -> tuple[Step, ...]:
+        """The way to a state that was reached, with the fewest handoffs."""
+        steps: list[Step] = []
+        at: State | None = to
+        while at is not None:
+            came = self.came[at]
+            steps.append(came.step)
+            at = came.before
+        return tuple(reversed(steps))
+
+
+def is_handoff(step: Step) -> bool:
+    """Whether the model hands over in this step, rather than beginning, calling or ending."""
+    return step.happening.kind == "enter" and bool(step.by)
+
+
+def explore(model: Model, starts: Iterable[Step]) -> Explored:
+    """All that `starts` lead to, in order of handoffs. O(states * what is offered).
+
+    Raises:
+        DefinitionError: when there are too many states.
+    """
+    explored = Explored(model, {}, {})
+    came, leading = explored.came, explored.leading
+    level = [(step.to, Came(None, step, 0)) for step in starts]
+    while level:
+        queue: list[State] = []
+        for state, how in level:
+            if came.setdefault(state, how) is how:
+                queue.append(state)
+        level = []
+        for state in queue:
+            handoffs = came[state].handoffs
+            for step in model.steps(state):
+                leading.setdefault(step.to, []).append(state)
+                if step.to in came:
+                    continue
+                if is_handoff(step):
+                    level.append((step.to, Came(state, step, handoffs + 1)))
+                else:
+                    came[step.to] = Came(state, step, handoffs)
+                    queue.append(step.to)
+            refuse_too_many(model, len(came))
+    return explored
+
+
+def that_reach(explored: Explored, x: Predicate) -> set[State]:
+    """The states from which x can still happen, or at which it just has. O(states * what is offered)."""
+    model = explored.model
+    able = [state for state in explored.came if is_here(model, state, x) or any(x.holds(step.happening) for step in model.steps(state))]
+    found = set(able)
+    for state in able:
+        for before in explored.leading.get(state, ()):
+            if before not in found:
+                found.add(before)
+                able.append(before)
+    return found
+
+
+def is_here(model: Model, state: State, x: Predicate) -> bool:
+    """Whether the agent that acts in `state` is one that x looks for."""
+    return x.holds(model.entering(state))
+
+
+class Way(NamedTuple):
+    """A way to something, and how many handoffs are in it."""
+
+    steps: tuple[Step, ...]
+    handoffs: int
+
+
+def shortest_way(model: Model, starts: Iterable[Step], x: Predicate) -> Way | None:
+    """The way to x with the fewest handoffs, or None where there is none.
+
+    Raises:
+        DefinitionError: when there are too many states.
+    """
+    explored = explore(model, starts)
+    best: Way | None = None
+    for state, came in explored.came.items():  # in order of handoffs
+        if best is not None and best.handoffs <= came.handoffs:
+            return best
+        if is_here(model, state, x):
+            return Way(explored.way(state), came.handoffs)
+        for step in model.steps(state):
+            handoffs = came.handoffs + is_handoff(step)
+            if x.holds(step.happening) and (best is None or handoffs < best.handoffs):
+                best = Way((*explored.way(state), step), handoffs)
+    return best

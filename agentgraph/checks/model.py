@@ -1,0 +1,250 @@
+"""The model that proofs walk: an agent, the facts that are true, and inside which tools it sits. The LLM is free choice.
+
+From a state anything enabled may happen, in any order, any number of times: a tool is called whose `requires` are true, a handoff
+is taken, the turn ends where the agent may finish. That is every prompt, model and injection, so what never happens here never happens.
+
+Why this covers what runs, though it takes one thing at a time:
+
+- *Parallel calls.* Guards are evaluated at dispatch and facts are committed in call order; a call that `requires` something waits for
+  those before it. So what a reply does is what its calls do one after the other. A call that starts early sees no more facts than that.
+- *Failures.* Facts only ever enable. A call that fails sets none and so allows less than one that succeeds: success stands for both.
+  The one exception is modelled: a `final` tool that succeeds ends the turn, one that fails does not.
+- *Resumed conversations.* A context of ours is a state that was reached before, and going on from it is going on from that state; one
+  that was left in the middle of a call allows less, as a failure does.
+- *Agents as tools* are call and return: `call t`, `enter root`, what happens inside, and back to the caller, with the facts that were
+  set. Inside no turn ends. The way back is always open, since the run inside may be cut off; only one that has answered sets what `t` sets.
+  Agents are values, so the tools inside tools are a finite tree; it is unfolded as far as it is walked.
+- `when=`, payloads and approvals may say yes or no, and are left out. Limits and budgets only cut off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from agentgraph.checks.rooms import Room, all_rooms, inside_of, outermost
+from agentgraph.errors import DefinitionError
+from agentgraph.graph.edge import listed
+from agentgraph.machine.happening import Happening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from agentgraph.definition.agent import Agent
+    from agentgraph.definition.tool import Tool
+    from agentgraph.graph.topology import Topology
+
+MOST_FACTS = 12
+MOST_STATES = 1_000_000
+
+
+End = Literal["answer", "handler", "final tool", "cut off"]
+"""How a turn, or a run inside a tool, came to its end."""
+
+
+class State(NamedTuple):
+    """Where a conversation is: a spot of the model, and the facts that matter, a bit each."""
+
+    spot: int
+    facts: int
+
+
+class Return(NamedTuple):
+    """A way out of a tool that is an agent, back to its caller: nothing that happens."""
+
+    spot: int
+    gains: int
+    by: End
+
+
+class Step(NamedTuple):
+    """One happening, and all that a script needs to bring it about."""
+
+    happening: Happening
+    to: State
+    by: str = ""
+    """What the model calls for it, a tool or a handoff; or the `End` that it is. Nothing where it follows by itself."""
+    fails: bool = False
+    """Whether it is a `final` tool that does not succeed."""
+    returns: tuple[Return, ...] = ()
+    """The tools that were left before it."""
+
+
+class _Move(NamedTuple):
+    needs: int
+    happening: Happening
+    spot: int
+    gains: int
+    by: str
+    fails: bool = False
+
+
+class Spot:
+    """An agent in a room, and how it got there."""
+
+    __slots__ = ("agent", "caller", "moves", "of", "returns", "room", "stage", "tool")
+
+    def __init__(self, room: Room, agent: str, stage: str, caller: int | None, tool: Tool | None) -> None:
+        self.room, self.agent, self.caller, self.tool = room, agent, caller, tool
+        self.stage = stage
+        """asked: the agent may do anything. ending: a `final` tool of its has succeeded. entering: the tool it sits inside was just called."""
+        self.of: Agent = room.agents[agent]
+        self.moves: list[_Move] | None = None
+        self.returns: tuple[Return, ...] = ()
+
+    @property
+    def end(self) -> End:
+        """How a turn, or a run inside a tool, ends here at best."""
+        if self.stage == "ending":
+            return "final tool"
+        if self.of.may_finish:
+            return "answer"
+        return "handler" if may_end(self.of) else "cut off"
+
+
+def may_end(agent: Agent) -> bool:
+    """Whether turns may end at `agent`: by an answer, or because its handler says so."""
+    return agent.may_finish or agent.on_tool_output is not None
+
+
+class Model:
+    """The states of a topology. They are made as they are reached; one model may be asked many things."""
+
+    def __init__(self, topology: Topology, *, guarded: bool = True) -> None:
+        """Without `guarded` every fact that somebody sets counts as true: more can happen than does, and no number of facts is too much."""
+        self.name = topology.name
+        self.settable, matter = _facts(topology)
+        """The facts that some tool sets, of those that handoffs lead to."""
+        self.facts = matter if guarded else ()
+        if len(self.facts) > MOST_FACTS:
+            raise DefinitionError(
+                f"{topology.name!r} has {len(self.facts)} facts that tools set and others require, {listed(self.facts, 16)}; a proof takes {MOST_FACTS}, since each doubles its states: prove a part of the graph, or use fewer facts"
+            )
+        self._bits = {fact: 1 << at if guarded else 0 for at, fact in enumerate(matter)}
+        self._room = outermost(topology)
+        self._spots: list[Spot] = []
+        self._known: dict[tuple[int | None, str, str, str], int] = {}
+        self._insides: dict[int, Room] = {}
+
+    def starts(self) -> Iterator[Step]:
+        """How a conversation begins: an entry is entered, and no fact is true."""
+        for entry in self._room.entries:
+            yield self.begun(entry)
+
+    def begun(self, agent: str) -> Step:
+        """A conversation that `agent` holds, and no fact is true."""
+        return Step(self._room.entering(agent), State(self._at(agent), 0))
+
+    def holder(self, state: State) -> str | None:
+        """The agent that holds the conversation; None in the inside of a tool."""
+        spot = self._spots[state.spot]
+        return None if spot.caller is not None else spot.agent
+
+    def entering(self, state: State) -> Happening:
+        """That the agent that acts in `state` was entered."""
+        spot = self._spots[state.spot]
+        return spot.room.entering(spot.agent)
+
+    def steps(self, state: State) -> Iterator[Step]:
+        """What may happen next, in the order written. O(what is offered, here and around)."""
+        todo: list[tuple[int, int, tuple[Return, ...]]] = [(state.spot, state.facts, ())]
+        for at, facts, returns in todo:
+            spot = self._spots[at]
+            for needs, happening, to, gains, by, fails in spot.moves if spot.moves is not None else self._opened(spot, at):
+                if not needs & ~facts:
+                    yield Step(happening, State(to, facts | gains), by, fails, returns)
+            todo.extend((back.spot, facts | back.gains, (*returns, back)) for back in spot.returns)
+
+    # -- unfolding -------------------------------------------------------------------------------------------------
+
+    def _at(self, agent: str, stage: str = "asked", like: Spot | None = None) -> int:
+        """The spot of `agent` in the room of `like`."""
+        room, caller, tool = (like.room, like.caller, like.tool) if like is not None else (self._room, None, None)
+        return self._made(room, agent, stage, caller, tool)
+
+    def _made(self, room: Room, agent: str, stage: str, caller: int | None, tool: Tool | None) -> int:
+        key = (caller, tool.name if tool is not None else "", agent, stage)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = len(self._spots)
+            self._spots.append(Spot(room, agent, stage, caller, tool))
+        return found
+
+    def _opened(self, spot: Spot, at: int) -> list[_Move]:
+        spot.returns = self._returns(spot)
+        match spot.stage:
+            case "entering":
+                moves = [_Move(0, spot.room.entering(spot.agent), self._at(spot.agent, like=spot), 0, "")]
+            case "ending":
+                moves = self._endings(spot)
+            case _:
+                moves = [
+                    *(move for tool in spot.of.tools for move in self._calls(spot, at, tool)),
+                    *self._handoffs(spot),
+                    *self._endings(spot),
+                ]
+        spot.moves = moves
+        return moves
+
+    def _calls(self, spot: Spot, at: int, tool: Tool) -> Iterator[_Move]:
+        needs = self._needed(tool.requires)
+        if needs is None:
+            return
+        called = Happening("call", tool.name, spot.agent)
+        if tool.agent is not None:
+            room = self._inside(tool)
+            yield _Move(needs, called, self._made(room, room.entries[0], "entering", at, tool), 0, tool.name)
+            return
+        gains = self._mask(tool.sets)
+        if not tool.final:
+            yield _Move(needs, called, at, gains, tool.name)
+            return
+        yield _Move(needs, called, self._at(spot.agent, "ending", spot), gains, tool.name)
+        yield _Move(needs, called, at, 0, tool.name, fails=True)
+
+    def _inside(self, tool: Tool) -> Room:
+        found = self._insides.get(id(tool))
+        if found is None:
+            found = self._insides[id(tool)] = inside_of(tool)
+        return found
+
+    def _handoffs(self, spot: Spot) -> Iterator[_Move]:
+        for edge in spot.room.leaving[spot.agent]:
+            needs = self._needed(edge.handoff.requires)
+            if needs is not None:
+                yield _Move(needs, spot.room.entering(edge.target), self._at(edge.target, like=spot), 0, edge.tool)
+
+    def _endings(self, spot: Spot) -> list[_Move]:
+        if spot.caller is not None or spot.end == "cut off":
+            return []
+        return [_Move(0, Happening("final", agent=spot.agent), self._at(spot.agent, like=spot), 0, spot.end)]
+
+    def _returns(self, spot: Spot) -> tuple[Return, ...]:
+        if spot.caller is None or spot.stage == "entering":
+            return ()
+        assert spot.tool is not None
+        caller, tool, end = self._spots[spot.caller], spot.tool, spot.end
+        cut_off = Return(spot.caller, 0, "cut off")
+        if end == "cut off":
+            return (cut_off,)
+        answered = Return(self._at(caller.agent, "ending" if tool.final else "asked", caller), self._mask(tool.sets), end)
+        return (answered, cut_off) if tool.final else (answered,)
+
+    def _mask(self, facts: frozenset[str]) -> int:
+        return sum(self._bits[fact] for fact in facts if fact in self._bits)
+
+    def _needed(self, requires: frozenset[str]) -> int | None:
+        """The facts as bits; None where one of them can never become true."""
+        return self._mask(requires) if requires <= self._bits.keys() else None
+
+
+def _facts(topology: Topology) -> tuple[frozenset[str], tuple[str, ...]]:
+    """The facts that somebody sets, among those that handoffs lead to; and those of them that matter: others no guard can see."""
+    sets, required = set[str](), set[str]()
+    for room in all_rooms(topology):
+        for name in room.connected():
+            for tool in room.agents[name].tools:
+                sets |= tool.sets
+                required |= tool.requires
+            for edge in room.leaving[name]:
+                required |= edge.handoff.requires
+    return frozenset(sets), tuple(sorted(sets & required))

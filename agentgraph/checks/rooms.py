@@ -1,0 +1,71 @@
+"""Rooms: where agents hand over to each other. The graph itself is one; the inside of every agent or group that is used as a tool is another.
+
+What runs inside a tool is a lone agent, which hands over to nobody, or a group, whose members hand over among themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from agentgraph.definition.agent import Agent
+from agentgraph.graph.topology import Topology
+from agentgraph.machine.happening import Happening
+
+if TYPE_CHECKING:
+    from agentgraph.definition.tool import Tool
+    from agentgraph.graph.edge import Edge
+
+
+class Room:
+    """Agents, the handoffs among them, and where they are entered. Immutable once made."""
+
+    def __init__(self, topology: Topology, agents: Mapping[str, Agent], edges: tuple[Edge, ...], entries: tuple[str, ...]) -> None:
+        self.agents, self.entries, self._topology = agents, entries, topology
+        self.leaving: dict[str, list[Edge]] = {name: [] for name in agents}
+        for edge in edges:
+            self.leaving[edge.source].append(edge)
+
+    def entering(self, agent: str) -> Happening:
+        """That `agent` comes to hold the conversation here."""
+        return Happening("enter", agent, groups=self._topology.groups_of(agent))
+
+    def connected(self) -> Iterator[str]:
+        """The agents that some chain of handoffs leads to, whatever their guards say. O(agents + handoffs)."""
+        seen = dict.fromkeys(self.entries)
+        todo = list(seen)
+        for agent in todo:
+            yield agent
+            for edge in self.leaving[agent]:
+                if edge.target not in seen:
+                    seen[edge.target] = None
+                    todo.append(edge.target)
+
+
+def outermost(topology: Topology) -> Room:
+    """The room that conversations begin in: the graph."""
+    return Room(topology, topology.agents, topology.edges, topology.entries)
+
+
+def inside_of(tool: Tool) -> Room:
+    """The room inside a tool that is an agent or a group."""
+    who = tool.agent
+    assert who is not None
+    whole = Topology.of(who, name=who.name)
+    root = whole.entry
+    members = {root} if isinstance(who, Agent) else set(whole.members(who.name))
+    edges = () if isinstance(who, Agent) else tuple(e for e in whole.edges if e.source in members and e.target in members)
+    return Room(whole, {name: agent for name, agent in whole.agents.items() if name in members}, edges, (root,))
+
+
+def all_rooms(topology: Topology) -> Iterator[Room]:
+    """The graph, and what lies inside the tools of agents that handoffs lead to; each inside once, however many tools it is inside of."""
+    rooms = [outermost(topology)]
+    seen: set[int] = set()
+    for room in rooms:
+        yield room
+        for name in room.connected():
+            for tool in room.agents[name].tools:
+                if tool.agent is not None and id(tool.agent) not in seen:
+                    seen.add(id(tool.agent))
+                    rooms.append(inside_of(tool))
