@@ -22,11 +22,11 @@ class Came(NamedTuple):
 
 
 class Explored(NamedTuple):
-    """Every state that was reached, and what leads to each."""
+    """Every state that was reached, in order of handoffs, and what may happen in each."""
 
     model: Model
     came: dict[State, Came]
-    leading: dict[State, list[State]]
+    steps: dict[State, tuple[Step, ...]]
 
     def way(self, to: State) -> tuple[Step, ...]:
         """The way to a state that was reached, with the fewest handoffs."""
@@ -51,7 +51,7 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
         DefinitionError: when there are too many states.
     """
     explored = Explored(model, {}, {})
-    came, leading = explored.came, explored.leading
+    came = explored.came
     level = [(step.to, Came(None, step, 0)) for step in starts]
     while level:
         queue: list[State] = []
@@ -61,8 +61,8 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
         level = []
         for state in queue:
             handoffs = came[state].handoffs
-            for step in model.steps(state):
-                leading.setdefault(step.to, []).append(state)
+            explored.steps[state] = steps = tuple(model.steps(state))
+            for step in steps:
                 if step.to in came:
                     continue
                 if is_handoff(step):
@@ -76,11 +76,16 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
 
 def that_reach(explored: Explored, x: Predicate) -> set[State]:
     """The states from which x can still happen, or at which it just has. O(states * what is offered)."""
-    model = explored.model
-    able = [state for state in explored.came if is_here(model, state, x) or any(x.holds(step.happening) for step in model.steps(state))]
+    leading: dict[State, list[State]] = {}
+    able: list[State] = []
+    for state, steps in explored.steps.items():
+        if is_here(explored.model, state, x) or any(x.holds(step.happening) for step in steps):
+            able.append(state)
+        for step in steps:
+            leading.setdefault(step.to, []).append(state)
     found = set(able)
     for state in able:
-        for before in explored.leading.get(state, ()):
+        for before in leading.get(state, ()):
             if before not in found:
                 found.add(before)
                 able.append(before)
@@ -112,7 +117,7 @@ def shortest_way(model: Model, starts: Iterable[Step], x: Predicate) -> Way | No
             return best
         if is_here(model, state, x):
             return Way(explored.way(state), came.handoffs)
-        for step in model.steps(state):
+        for step in explored.steps[state]:
             handoffs = came.handoffs + is_handoff(step)
             if x.holds(step.happening) and (best is None or handoffs < best.handoffs):
                 best = Way((*explored.way(state), step), handoffs)

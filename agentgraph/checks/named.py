@@ -68,7 +68,7 @@ def _check(graph: str, names: Names, predicate: Predicate) -> None:
 
 
 def predicate_of(topology: Topology, given: str | Predicate) -> Predicate:
-    """A predicate, or a name as one: an agent is entered, a group is entered somewhere, a tool is called.
+    """A predicate, or a name as one: an agent is entered, a group is entered somewhere, a tool is called. An agent comes before its group.
 
     Raises:
         DefinitionError: for a name that is not there, or stands for two things.
@@ -77,7 +77,8 @@ def predicate_of(topology: Topology, given: str | Predicate) -> Predicate:
         check_names(topology, (given,))
         return given
     names = names_of(topology)
-    meant = [make(given) for make, known in ((enters, names.agents), (calls, names.tools), (inside, names.groups)) if given in known]
+    groups = set(names.groups) - set(names.agents)  # a group may share the name of its root alone
+    meant = [make(given) for make, known in ((enters, names.agents), (calls, names.tools), (inside, groups)) if given in known]
     if len(meant) == 1:
         return meant[0]
     if meant:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from agentgraph.checks.explored import that_reach
+from agentgraph.checks.model import may_end
 from agentgraph.checks.named import names_of, predicate_of
 from agentgraph.checks.predicate import Predicate, enters
 from agentgraph.checks.prove import prove
@@ -124,6 +125,8 @@ def _stuck(topology: Topology, explored: Explored, x: Predicate) -> Iterator[tup
 
 def _endless(topology: Topology, explored: Explored) -> Iterator[Finding]:
     """Rings of agents that hand over to each other, none of which may finish nor leads to one that may: a turn there never ends."""
+    if all(map(may_end, topology.agents.values())):
+        return
     live: nx.DiGraph[str] = nx.DiGraph(live_handoffs(explored))
     ends = {explored.model.holder(state) for state in that_reach(explored, _Ending())}
     for ring in nx.strongly_connected_components(live):

@@ -51,7 +51,7 @@ def handoffs_to_tools(topology: Topology) -> dict[str, int]:
     explored = reached(topology)
     found: dict[str, int] = {}
     for state, came in explored.came.items():
-        for step in explored.model.steps(state):
+        for step in explored.steps[state]:
             if step.happening.kind == "call":
                 found[step.happening.name] = min(came.handoffs, found.get(step.happening.name, came.handoffs))
     return found
@@ -88,7 +88,7 @@ def live_handoffs(explored: Explored) -> list[tuple[str, str]]:
     for state in explored.came:
         source = explored.model.holder(state)
         if source is not None:
-            for step in explored.model.steps(state):
+            for step in explored.steps[state]:
                 if is_handoff(step) and explored.model.holder(step.to) is not None:
                     found[source, step.happening.name] = None
     return list(found)
