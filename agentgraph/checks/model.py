@@ -21,7 +21,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from agentgraph.checks.rooms import Room, all_rooms, inside_of, outermost
+from agentgraph.checks.rooms import Room, inside_of, offered, outermost
+from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 from agentgraph.machine.happening import Happening
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from agentgraph.definition.agent import Agent
-    from agentgraph.definition.tool import Tool
+    from agentgraph.graph.edge import Edge
     from agentgraph.graph.topology import Topology
 
 MOST_FACTS = 12
@@ -113,7 +114,7 @@ class Model:
         """Without `guarded` every fact that somebody sets counts as true: more can happen than does, and no number of facts is too much."""
         self.name = topology.name
         self.settable, matter = _facts(topology)
-        """The facts that some tool sets, of those that handoffs lead to."""
+        """The facts that can become true."""
         self.facts = matter if guarded else ()
         if len(self.facts) > MOST_FACTS:
             raise DefinitionError(
@@ -238,13 +239,14 @@ class Model:
 
 
 def _facts(topology: Topology) -> tuple[frozenset[str], tuple[str, ...]]:
-    """The facts that somebody sets, among those that handoffs lead to; and those of them that matter: others no guard can see."""
-    sets, required = set[str](), set[str]()
-    for room in all_rooms(topology):
-        for name in room.connected():
-            for tool in room.agents[name].tools:
-                sets |= tool.sets
-                required |= tool.requires
-            for edge in room.leaving[name]:
-                required |= edge.handoff.requires
-    return frozenset(sets), tuple(sorted(sets & required))
+    """The facts that can become true, and those of them that matter: no guard that can hold asks for the others. O(facts * graph)."""
+    true, before = frozenset[str](), None
+    while true != before:
+        before = true
+        true |= {fact for tool in offered(topology, true) if isinstance(tool, Tool) for fact in tool.sets}
+    required = {fact for each in offered(topology, true) for fact in _requires(each) if _requires(each) <= true}
+    return true, tuple(sorted(true & required))
+
+
+def _requires(offer: Tool | Edge) -> frozenset[str]:
+    return offer.requires if isinstance(offer, Tool) else offer.handoff.requires

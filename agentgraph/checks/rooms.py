@@ -30,14 +30,14 @@ class Room:
         """That `agent` comes to hold the conversation here."""
         return Happening("enter", agent, groups=self._topology.groups_of(agent))
 
-    def connected(self) -> Iterator[str]:
-        """The agents that some chain of handoffs leads to, whatever their guards say. O(agents + handoffs)."""
+    def connected(self, facts: frozenset[str]) -> Iterator[str]:
+        """The agents that some chain of handoffs leads to if `facts` are true. O(agents + handoffs)."""
         seen = dict.fromkeys(self.entries)
         todo = list(seen)
         for agent in todo:
             yield agent
             for edge in self.leaving[agent]:
-                if edge.target not in seen:
+                if edge.target not in seen and edge.handoff.requires <= facts:
                     seen[edge.target] = None
                     todo.append(edge.target)
 
@@ -58,14 +58,17 @@ def inside_of(tool: Tool) -> Room:
     return Room(whole, {name: agent for name, agent in whole.agents.items() if name in members}, edges, (root,))
 
 
-def all_rooms(topology: Topology) -> Iterator[Room]:
-    """The graph, and what lies inside the tools of agents that handoffs lead to; each inside once, however many tools it is inside of."""
+def offered(topology: Topology, facts: frozenset[str]) -> Iterator[Tool | Edge]:
+    """Every tool and handoff that can be reached if `facts` are true, inside tools too; each inside once, however many tools it is inside of."""
     rooms = [outermost(topology)]
     seen: set[int] = set()
     for room in rooms:
-        yield room
-        for name in room.connected():
+        for name in room.connected(facts):
+            yield from room.leaving[name]
             for tool in room.agents[name].tools:
+                if not tool.requires <= facts:
+                    continue
+                yield tool
                 if tool.agent is not None and id(tool.agent) not in seen:
                     seen.add(id(tool.agent))
                     rooms.append(inside_of(tool))

@@ -1,0 +1,347 @@
+"""Proofs by example: what a path says, what a verdict shows, what is refused, and which findings there are."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from agentgraph import Agent, AgentGraph, AgentGroup, DefinitionError, Final, Forward, Handoff, Tool, tool
+from agentgraph.checks import (
+    ALL,
+    Spec,
+    at_most,
+    calls,
+    enters,
+    inside,
+    leads_to,
+    never,
+    never_between,
+    no_way_around,
+    passes,
+    precedes,
+    reaches,
+    within,
+)
+from agentgraph.checks.model import MOST_FACTS
+
+
+def nothing() -> None:
+    pass
+
+
+def ends_sometimes(value: None, output: Any) -> tuple[None, Final | Forward]:
+    return None, Final("done") if output.value == "enough" else Forward()
+
+
+def one(agent: Agent) -> AgentGraph:
+    return AgentGraph.of(agent)
+
+
+look, stop = Tool(name="look"), Tool(name="stop", final=True)
+mute = Agent("Mute", tools=[look], may_finish=False)
+ending = Agent("Ending", tools=[stop], may_finish=False)
+crew = AgentGroup("crew", root=Agent("Lead"), members=[Agent("Hand", tools=[look])], handoffs=[("Lead", "Hand")])
+
+PATHS: list[tuple[AgentGraph, Spec, str]] = [
+    (one(Agent("A", tools=[look])), never(enters("A")), "enter A"),
+    (one(Agent("A", tools=[look])), passes(calls("look")), "enter A -> final"),
+    (one(Agent("A", tools=[look])), leads_to(calls("look"), enters("A")), "enter A -> call look -> final"),
+    # a final tool ends the turn when it succeeds; one that fails may be called again at once
+    (one(ending), passes(calls("stop")), ""),
+    (one(ending), leads_to(calls("stop"), enters("Ending")), "enter Ending -> call stop -> final"),
+    (one(ending), at_most(1, calls("stop")), "enter Ending -> call stop -> call stop"),
+    # a turn goes on where it ended
+    (
+        one(Agent("A", tools=[stop.replace(sets="f"), look.replace(requires="f")], may_finish=False)),
+        never(calls("look")),
+        "enter A -> call stop -> final -> call look",
+    ),
+    # a handler may end a turn at once, whatever may_finish says
+    (one(mute.replace(on_tool_output=(nothing, ends_sometimes))), passes(calls("look")), "enter Mute -> final"),
+    (one(mute), passes(calls("look")), ""),
+    # agents as tools: call, enter, and back, also when they gave no answer
+    (
+        one(Agent("A", tools=[mute.as_tool(name="ask")])),
+        at_most(1, enters("Mute")),
+        "enter A -> call ask -> enter Mute -> call ask -> enter Mute",
+    ),
+    (
+        one(Agent("A", tools=[mute.as_tool(name="ask")])),
+        never_between(calls("ask"), calls("look"), enters("A")),
+        "enter A -> call ask -> enter Mute -> call look -> call ask",
+    ),
+    (one(Agent("A", tools=[mute.as_tool(name="ask").replace(sets="f"), stop.replace(requires="f")])), never(calls("stop")), ""),
+    (
+        one(Agent("A", tools=[ending.as_tool(name="ask").replace(sets="f"), look.replace(requires="f")])),
+        never(calls("look")),
+        "enter A -> call ask -> enter Ending -> call stop -> call look",
+    ),
+    (
+        one(Agent("A", tools=[crew.as_tool(name="ask")])),
+        never(calls("look")),
+        "enter A -> call ask -> enter Lead -> enter Hand -> call look",
+    ),
+    (one(Agent("A", tools=[crew.as_tool(name="ask")])), never(inside("crew")), "enter A -> call ask -> enter Lead"),
+    (one(Agent("A", tools=[mute.as_tool(name="ask").replace(final=True)], may_finish=False)), leads_to(enters("Mute"), calls("look")), ""),
+    (
+        one(Agent("A", tools=[ending.as_tool(name="ask").replace(final=True)], may_finish=False)),
+        leads_to(calls("ask"), enters("A")),
+        "enter A -> call ask -> enter Ending -> call stop -> final",
+    ),
+    # what an inside sets is the caller's
+    (
+        one(Agent("A", tools=[Agent("I", tools=[look.replace(sets="f")]).as_tool(name="ask"), stop.replace(requires="f")])),
+        never(calls("stop")),
+        "enter A -> call ask -> enter I -> call look -> call stop",
+    ),
+]
+
+
+@pytest.mark.parametrize(("graph", "spec", "path"), PATHS, ids=lambda given: str(given) if isinstance(given, Spec) else "")
+def test_a_path_is_what_happens_and_is_executed(graph: AgentGraph, spec: Spec, path: str) -> None:
+    verdict = graph.prove(spec)
+
+    assert " -> ".join(map(str, verdict.path)) == path
+    assert verdict.holds == (not path)
+    if path:
+        assert spec_is_broken(spec, verdict.path)
+        verdict.replay()
+
+
+def spec_is_broken(spec: Spec, path: Any) -> bool:
+    state = spec.start
+    for happening in path:
+        state = spec.after(state, happening)
+    return state == -1
+
+
+# -- verdicts ----------------------------------------------------------------------------------------------------------
+
+
+class Size(enum.Enum):
+    SMALL = "small"
+    LARGE = "large"
+
+
+class Line(BaseModel):
+    """One line of an order."""
+
+    article: str = Field(min_length=3)
+    pieces: int = Field(gt=2, lt=9, multiple_of=4)
+    size: Size
+    gift: bool | None
+
+
+class Order(BaseModel):
+    """What a handoff asks for."""
+
+    lines: list[Line] = Field(min_length=1)
+    rebate: float = Field(ge=0.5)
+    place: tuple[int, str]
+
+
+def closed(context: Any) -> bool:
+    return False
+
+
+ran: list[str] = []
+
+
+@tool(needs_approval=True, retries=2)
+def book(order: Order, note: str = "") -> str:
+    """Book an order."""
+    ran.append(order.lines[0].article)
+    return "booked"
+
+
+def shop() -> AgentGraph:
+    return AgentGraph.of(
+        Agent("Desk", handoffs=[Handoff("Shop", payload=Order, when=closed)], output_type=Order),
+        Agent("Shop", tools=[book], output_type={"type": "object"}),
+        name="shop",
+    )
+
+
+@pytest.mark.parametrize("stub", [True, False])
+def test_a_replay_fills_in_schemas_and_says_yes_to_what_was_left_open(stub: bool) -> None:
+    ran.clear()
+    verdict = shop().prove(never(calls("book")))
+
+    result = verdict.replay(stub=stub)
+
+    assert result.path == ("Desk", "Shop")
+    assert ran == ([] if stub else ["xxx"])
+    assert result.context.messages[-2].text == ("done" if stub else "booked")
+
+
+def test_a_replay_that_a_real_function_stops_says_so() -> None:
+    @tool(sets="paid")
+    def pay() -> str:
+        raise RuntimeError("no money")
+
+    graph = AgentGraph.of(Agent("A", tools=[pay, look.replace(requires="paid")]))
+    verdict = graph.prove(never(calls("look")))
+
+    assert [message.text for message in verdict.replay().messages if message.role == "tool"] == ["done", "done"]
+    said = [message.text for message in verdict.replay(stub=False).messages if message.role == "tool"]
+    assert said[0] == "error: RuntimeError: no money"
+    assert said[1].startswith("error: 'look' was not run")
+
+
+def test_a_verdict_shows_itself() -> None:
+    verdict = shop().prove(precedes(calls("book"), enters("Shop")))
+
+    assert not verdict
+    assert repr(verdict).startswith(
+        "refuted: precedes(calls('book'), enters('Shop'))\n  because: enter Desk -> enter Shop\n  to do: let the tool or handoff"
+    )
+    assert "assumed: the model may do anything" in repr(verdict)
+    assert str(verdict) == "refuted: precedes(calls('book'), enters('Shop')): enter Desk -> enter Shop"
+    assert verdict.to_mermaid().startswith("flowchart")
+    assert "visited" in verdict.to_mermaid()
+    assert verdict.to_dot().startswith("digraph")
+    assert verdict.diagram(direction="LR").to_mermaid().startswith("flowchart LR")
+    assert {"text/plain", "image/svg+xml"} <= verdict._repr_mimebundle_().keys()
+    held = shop().prove(passes(enters("Desk")))
+    assert held.to_mermaid()
+    with pytest.raises(DefinitionError, match="without a path"):
+        held.replay()
+
+
+@pytest.mark.parametrize(
+    ("demand", "why"),
+    [
+        (never(enters("Shopp")), "has no agent 'Shopp'; it has 'Desk', 'Shop'"),
+        (never(calls("sell")), "has no tool 'sell'; it has 'book'"),
+        (never(calls("Shop")), r"'Shop' is an agent: write enters\('Shop'\)"),
+        (never(enters("Shop") | inside("Desk")), "has no group 'Desk'; it has none"),
+        (reaches("nobody"), "has no 'nobody'; it has the agents 'Desk', 'Shop', the tools 'book'"),
+        (reaches("Shop", from_="Cellar"), "has no agent or group 'Cellar'"),
+        ("never", "give a spec such as"),
+    ],
+)
+def test_what_is_not_there_is_refused(demand: Any, why: str) -> None:
+    with pytest.raises(DefinitionError, match=why):
+        shop().prove(demand)
+
+
+def test_a_group_is_not_entered_but_inside() -> None:
+    graph = AgentGraph("g")
+    graph.add_agent(crew)
+
+    with pytest.raises(DefinitionError, match=r"'crew' is a group: write inside\('crew'\)"):
+        graph.prove(never(enters("crew")))
+
+
+def test_too_many_facts_are_counted_and_named() -> None:
+    facts = [f"f{at:02}" for at in range(MOST_FACTS + 1)]
+    agent = Agent("A", tools=[Tool(name=fact, sets=frozenset([fact])) for fact in facts] + [Tool(name="all", requires=frozenset(facts))])
+
+    with pytest.raises(DefinitionError, match=r"has 13 facts .*'f00', 'f01'.*a proof takes 12.*use fewer facts"):
+        one(agent).prove(never(calls("all")))
+    assert one(agent).check() == []
+    blind = agent.replace(tools=agent.tools[:-1])  # what no guard can see does not matter
+    assert not one(blind).prove(never(calls("f12")))
+
+
+# -- questions ---------------------------------------------------------------------------------------------------------
+
+
+def desk(**options: Any) -> AgentGraph:
+    """Triage -> Billing -> Triage, Billing -> Archive (nowhere), and Lost (never reached)."""
+    graph = AgentGraph("desk", **options)
+    graph.add_agent(Agent("Triage", tools=[Tool(name="check", sets=frozenset(["known"]))])).add_agent(Agent("Billing", tools=[look]))
+    graph.add_agent(Agent("Archive")).add_agent(Agent("Lost"))
+    for source, target in (("Triage", "Billing"), ("Billing", "Triage"), ("Lost", "Triage")):
+        graph.add_handoff(source, target)
+    return graph.add_handoff("Billing", "Archive", requires="known")
+
+
+def test_questions_say_who_is_stuck_and_how_far_it_is() -> None:
+    graph = desk()
+
+    everywhere = graph.prove(reaches("Triage", from_=ALL))
+    assert (everywhere.holds, everywhere.agents) == (False, ("Archive",))
+    assert [str(h) for h in everywhere.path] == ["enter Triage", "call check", "enter Billing", "enter Archive"]
+    assert "agents: 'Archive'" in repr(everywhere)
+    assert graph.prove(reaches("look", from_=["Triage", "Lost"]))
+    assert graph.prove(reaches("Archive", from_="Lost")).distance == 3
+    assert graph.prove(within(1, "look")).distance == 1
+    assert not graph.prove(within(0, "look"))
+    assert graph.prove(within(2, "look", from_=["Triage", "Lost"]))
+    assert graph.prove(within(1, "look", from_=["Triage", "Lost"])).agents == ("Lost",)
+    assert graph.prove(within(9, "Lost")).distance is None
+    assert graph.prove(no_way_around("Billing", "Archive"))
+    assert graph.prove(no_way_around("check", "Archive"))
+    assert [str(h) for h in graph.prove(no_way_around("check", "look")).path] == ["enter Triage", "enter Billing", "call look"]
+
+
+def test_a_name_that_may_mean_two_things_is_refused() -> None:
+    graph = AgentGraph.of(Agent("look", tools=[look]))
+
+    with pytest.raises(DefinitionError, match=r"'look' may mean enters\('look'\) or calls\('look'\)"):
+        graph.prove(reaches("look"))
+
+
+# -- findings ----------------------------------------------------------------------------------------------------------
+
+
+def codes(graph: AgentGraph) -> list[tuple[str, tuple[str, ...]]]:
+    return [(finding.code, finding.agents) for finding in graph.check()]
+
+
+def test_findings_have_a_witness_and_a_fix() -> None:
+    graph = desk(home="Triage", human=["look", "Archive"])
+    graph.add_handoff("Triage", "Triage")
+
+    found = {finding.code: finding for finding in graph.check()}
+
+    assert codes(graph) == [("unreachable-agent", ("Lost",)), ("trap", ("Archive",)), ("self-handoff", ("Triage",))]
+    assert found["trap"].path == ("Triage", "Billing", "Archive")
+    assert all(finding.fix and finding.severity == "warning" for finding in found.values())
+    graph.compile()
+
+
+def test_a_human_that_nobody_reaches_is_missed_by_everybody() -> None:
+    assert [agents for code, agents in codes(desk(human="Lost")) if code == "human-unreachable"] == [
+        ("Triage",),
+        ("Billing",),
+        ("Archive",),
+    ]
+    assert [agents for code, agents in codes(desk(human=["check", "Lost"])) if code == "human-unreachable"] == [("Archive",)]
+
+
+def test_a_guard_that_nothing_opens_makes_an_agent_unreachable() -> None:
+    graph = AgentGraph.of(Agent("A"), Agent("B", tools=[Tool(name="open", sets=frozenset(["key"]))]), name="g")
+    graph.add_handoff("A", "B", requires="key")
+
+    (finding,) = graph.check()
+
+    assert (finding.code, finding.path) == ("unreachable-agent", ("A", "B"))
+    assert "needs the fact 'key', which no reachable tool sets" in finding.message
+
+
+def test_only_rings_that_no_turn_can_leave_are_endless() -> None:
+    def ring(**last: Any) -> AgentGraph:
+        graph = AgentGraph("ring")
+        for name in "ABC":
+            graph.add_agent(Agent(name, may_finish=False, **(last if name == "C" else {})))
+        return graph.add_handoff("A", "B").add_handoff("B", "C").add_handoff("C", "B")
+
+    assert codes(ring()) == [("endless-ring", ("B", "C"))]
+    assert codes(ring(tools=[stop])) == []
+    assert codes(ring(on_tool_output=(nothing, ends_sometimes))) == []
+    assert codes(ring().add_agent(Agent("D")).add_handoff("C", "D")) == []
+
+
+def test_a_policy_that_does_not_hold_is_a_finding() -> None:
+    graph = desk()
+
+    (finding,) = [f for f in graph.check(precedes(calls("check"), calls("look")), reaches("Triage", from_="Billing")) if f.code == "policy"]
+
+    assert finding.severity == "error"
+    assert finding.path == ("enter Triage", "enter Billing", "call look")
+    assert finding.message.startswith("refuted: precedes(calls('check'), calls('look')): enter Triage")
