@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from msgspec import Struct
+
 from agentgraph.checks.walk import refuse_too_many
 
 if TYPE_CHECKING:
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
     from agentgraph.checks.predicate import Predicate
 
 
-class Came(NamedTuple):
+class Came(Struct, frozen=True, gc=False):
     """How a state was reached first: with the fewest handoffs."""
 
     before: State | None

@@ -21,6 +21,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from msgspec import Struct
+
 from agentgraph.checks.rooms import Room, inside_of, offered, outermost
 from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
@@ -42,11 +44,9 @@ End = Literal["answer", "handler", "final tool", "cut off"]
 """How a turn, or a run inside a tool, came to its end."""
 
 
-class State(NamedTuple):
-    """Where a conversation is: a spot of the model, and the facts that matter, a bit each."""
-
-    spot: int
-    facts: int
+State = int
+"""Where a conversation is: the facts that matter, a bit each, and above them the number of a spot."""
+_FACTS = (1 << MOST_FACTS) - 1
 
 
 class Return(NamedTuple):
@@ -57,7 +57,7 @@ class Return(NamedTuple):
     by: End
 
 
-class Step(NamedTuple):
+class Step(Struct, frozen=True, gc=False):
     """One happening, and all that a script needs to bring it about."""
 
     happening: Happening
@@ -133,26 +133,26 @@ class Model:
 
     def begun(self, agent: str) -> Step:
         """A conversation that `agent` holds, and no fact is true."""
-        return Step(self._room.entering(agent), State(self._at(agent), 0))
+        return Step(self._room.entering(agent), self._at(agent) << MOST_FACTS)
 
     def holder(self, state: State) -> str | None:
         """The agent that holds the conversation; None in the inside of a tool."""
-        spot = self._spots[state.spot]
+        spot = self._spots[state >> MOST_FACTS]
         return None if spot.caller is not None else spot.agent
 
     def entering(self, state: State) -> Happening:
         """That the agent that acts in `state` was entered."""
-        spot = self._spots[state.spot]
+        spot = self._spots[state >> MOST_FACTS]
         return spot.room.entering(spot.agent)
 
     def steps(self, state: State) -> Iterator[Step]:
         """What may happen next, in the order written. O(what is offered, here and around)."""
-        todo: list[tuple[int, int, tuple[Return, ...]]] = [(state.spot, state.facts, ())]
+        todo: list[tuple[int, int, tuple[Return, ...]]] = [(state >> MOST_FACTS, state & _FACTS, ())]
         for at, facts, returns in todo:
             spot = self._spots[at]
             for needs, happening, to, gains, by, fails in spot.moves if spot.moves is not None else self._opened(spot, at):
                 if not needs & ~facts:
-                    yield Step(happening, State(to, facts | gains), by, fails, returns)
+                    yield Step(happening, to << MOST_FACTS | facts | gains, by, fails, returns)
             todo.extend((back.spot, facts | back.gains, (*returns, back)) for back in spot.returns)
 
     # -- unfolding -------------------------------------------------------------------------------------------------
