@@ -66,7 +66,8 @@ class Acted:
     def answer(self, text: str, agent: str | None = None) -> None:
         """Write the answer to the call whose turn it is; `agent` is who holds the conversation from here on, if that changes."""
         pending, context = self.calls[self.at], self.context
-        answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id)
+        skipped = not pending.ran and agent is None
+        answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id, skipped=skipped)
         self.context = replace(context, messages=context.messages.add(answer))
         self.calls[self.at] = Pending(pending.call, "done")
         self.at += 1
