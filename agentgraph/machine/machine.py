@@ -11,10 +11,11 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.fsm import HandoffMachine, Verdict
-from agentgraph.machine.happening import Happening
+from agentgraph.machine.happening import Happening, Monitor
+from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.tool import Tool
@@ -51,6 +52,10 @@ class Machine:
         found = structural(topology)
         if found:
             raise DefinitionError.of(topology.name, found)
+        self.monitors: Mapping[str, Monitor] = NOT_WATCHED
+        """What watches its conversations, by what each demands."""
+        self.is_inside = False
+        """Whether, where it is watched, it is the machine inside a tool: the call begins and ends what it does, so it begins and ends no turn."""
         self.name = topology.name
         self.entry = topology.entry
         self.entries = topology.entries
@@ -67,6 +72,22 @@ class Machine:
             id(tool): Machine(*_inside(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
+
+    def monitored(self, monitors: Iterable[Monitor]) -> Machine:
+        """This machine with `monitors`, which refuse what would break them, also inside tools that are agents. It shares all that is compiled.
+
+        Raises:
+            DefinitionError: for what is no monitor, for two that demand the same, and for names that are not here.
+        """
+        return self._watched(checked_monitors(self, monitors), inside=self.is_inside)
+
+    def _watched(self, monitors: Mapping[str, Monitor], *, inside: bool) -> Machine:
+        if not monitors:
+            return self
+        new = object.__new__(type(self))
+        nested = {key: machine._watched(monitors, inside=True) for key, machine in self._nested.items()}  # noqa: SLF001 - of its own kind
+        new.__dict__.update(self.__dict__, monitors=monitors, is_inside=inside, _nested=nested)
+        return new
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, "fingerprint"):  # set last, when all is compiled
