@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.tool import Tool
+    from agentgraph.machine.happening import Monitor
     from agentgraph.machine.machine import Machine
 
 
@@ -35,9 +36,12 @@ class Breach(Struct, frozen=True):
 
 def followed(machine: Machine, watched: FrozenDict, *happenings: Happening) -> FrozenDict | Breach:
     """Where the monitors stand after `happenings`, or the first demand that these would break. O(monitors)."""
-    after = _after(machine, watched, happenings)
-    broken = next((demand for demand, state in after.items() if state == BROKEN), None)
-    return after if broken is None else Breach(broken)
+    after: dict[str, int] = {}
+    for demand, monitor in machine.monitors.items():
+        after[demand], why = _moved(monitor, watched[demand], happenings)
+        if after[demand] == BROKEN:
+            return Breach(demand + why)
+    return watched if after == watched else FrozenDict(after)
 
 
 def begun(machine: Machine, context: Context, agent: str) -> Context:
@@ -61,7 +65,11 @@ def ended(machine: Machine, context: Context) -> FrozenDict | Breach:
 
 def ended_regardless(machine: Machine, context: Context) -> FrozenDict:
     """Where the monitors stand after an end that nobody could foresee, whatever it breaks."""
-    return context.watched if machine.is_inside else _after(machine, context.watched, (_end_of(context),))
+    if machine.is_inside:
+        return context.watched
+    return FrozenDict(
+        {demand: _moved(monitor, context.watched[demand], (_end_of(context),))[0] for demand, monitor in machine.monitors.items()}
+    )
 
 
 def would_break(machine: Machine, context: Context, tool: Tool) -> Breach | None:
@@ -104,11 +112,7 @@ def _caught_up(machine: Machine, context: Context) -> Context:
     states: dict[str, int] = {}
     for demand, monitor in machine.monitors.items():
         state = context.watched.get(demand)
-        if state is None:
-            state = monitor.start
-            for happening in past:
-                state = monitor.after(state, happening)
-        states[demand] = state
+        states[demand] = _moved(monitor, monitor.start, past)[0] if state is None else state
     entered = next((happening.name for happening in reversed(past) if happening.kind == "enter"), None)
     agent = entered if context.agent is None and entered == holder(machine, context)[0] else context.agent
     return replace(context, agent=agent, watched=FrozenDict(states) if states else EMPTY)
@@ -118,9 +122,15 @@ def _end_of(context: Context) -> Happening:
     return Happening("final", agent=context.agent or "")
 
 
-def _after(machine: Machine, watched: FrozenDict, happenings: Iterable[Happening]) -> FrozenDict:
-    states: dict[str, int] = dict(watched)
+def _moved(monitor: Monitor, state: int, happenings: Iterable[Happening]) -> tuple[int, str]:
+    """The state after `happenings`, and what is to be said of it. A monitor may be the user's code; one that fails permits nothing."""
     for happening in happenings:
-        for demand, monitor in machine.monitors.items():
-            states[demand] = monitor.after(states[demand], happening)
-    return watched if states == watched else FrozenDict(states)
+        if state == BROKEN:
+            break
+        try:
+            state = monitor.after(state, happening)
+        except Exception as failed:  # noqa: BLE001 - as it is with guards
+            return BROKEN, f", which failed: {type(failed).__name__}: {failed}"
+        if type(state) is not int or state < BROKEN:
+            return BROKEN, f", which gave the state {state!r:.40}"
+    return state, ""
