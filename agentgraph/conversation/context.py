@@ -158,7 +158,7 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     progress: Progress | None = None
     """None while the conversation waits for the user."""
     watched: FrozenDict = EMPTY
-    """Where each monitor stands, by what it demands."""
+    """Where each monitor stands, by what it demands. Judged where it is used, since every step of every run makes contexts."""
 
     if TYPE_CHECKING:
 
@@ -177,8 +177,7 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
         ) -> None: ...
 
     def __post_init__(self) -> None:
-        if type(self.agent) not in TEXT_OR_NONE or type(self.turn) is not int or type(self.usage) is not Usage or self.watched:
-            force_setattr(self, "watched", _watched(self.watched))
+        if type(self.agent) not in TEXT_OR_NONE or type(self.turn) is not int or type(self.usage) is not Usage:
             _refuse_wrong_types(self)
         if type(self.messages) is not History:
             force_setattr(self, "messages", History(map(_message, _several(self.messages, "messages"))))
@@ -273,7 +272,7 @@ def _fact(given: Any) -> str:
     return given
 
 
-def _watched(given: Any) -> FrozenDict:
+def states_of_monitors(given: Any) -> FrozenDict:
     """`given` as it is, if it can say where monitors stand: by name, a whole number, -1 for one whose demand was broken."""
     if not isinstance(given, Mapping) or not all(type(state) is int and state >= -1 for state in given.values()):
         raise ContextError(f"watched is {given!r:.80}; give where each monitor stands, as a whole number", given)

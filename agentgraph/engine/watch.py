@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from agentgraph.conversation.context import states_of_monitors
 from agentgraph.conversation.frozen import EMPTY, FrozenDict
 from agentgraph.engine.continuity import holder
 from agentgraph.engine.happened import happened
@@ -95,10 +96,11 @@ def watching(machine: Machine, context: Context) -> Context:
     O(monitors); O(messages) where something is missing.
 
     Raises:
-        ContextError: when it has broken one of them already.
+        ContextError: when it has broken one of them already, or cannot say where they stand.
     """
-    known = context.watched
-    if known.keys() != machine.monitors.keys():
+    if type(context.watched) is not FrozenDict:
+        context = replace(context, watched=states_of_monitors(context.watched))
+    if context.watched.keys() != machine.monitors.keys():
         context = _caught_up(machine, context)
     if BROKEN in context.watched.values():
         broken = ", ".join(context.broken)

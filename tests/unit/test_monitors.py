@@ -276,10 +276,12 @@ def test_renaming_agents_has_the_messages_read_again() -> None:
     assert renamed.watched == {}
 
 
-@pytest.mark.parametrize("watched", [{"x": "1"}, {"x": True}, {"x": -2}, ["x"], 5, {"x": 1.0}])
+@pytest.mark.parametrize("watched", [{"x": "1"}, {"x": True}, {"x": -2}, ["x"], 5, {"x": 1.0}, [], None])
 def test_a_context_says_where_monitors_stand_in_whole_numbers(watched: Any) -> None:
-    with pytest.raises(ContextError, match="give where each monitor stands, as a whole number"):
-        Context(watched=watched)
+    result = spoken([VERIFIED_FIRST], "hi", context=Context(watched=watched))
+
+    assert isinstance(result.error, ContextError)
+    assert "give where each monitor stands, as a whole number" in str(result.error)
 
 
 def test_a_stored_context_that_says_something_else_is_damaged() -> None:
