@@ -62,7 +62,8 @@ class Acted:
         if back.usage.requests:
             self.use(back.usage)
         if back.watched:
-            self.context = replace(self.context, watched=back.watched)
+            watched = context.watched | {demand: state for demand, state in back.watched.items() if demand in context.watched}
+            self.context = replace(self.context, watched=FrozenDict(watched))
         limit = progress.settings.tool_output
         self.answer(f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
 

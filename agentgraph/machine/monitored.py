@@ -26,18 +26,25 @@ def checked_monitors(machine: Machine, given: Any) -> Mapping[str, Monitor]:
     monitors: dict[str, Monitor] = {}
     known = _names(machine)
     for monitor in _several(given):
-        if not (callable(getattr(monitor, "after", None)) and callable(getattr(monitor, "sees", None)) and type(monitor.start) is int):
+        if not _is_monitor(monitor):
             raise DefinitionError(f"{machine.name!r} was given the monitor {monitor!r:.60}; give a spec, such as never(calls('refund'))")
         words = str(monitor)
         if words in monitors:
             raise DefinitionError(f"{machine.name!r} was given {words} twice; once is enough")
         for kind, name in monitor.names:
-            if name not in known[kind]:
-                raise DefinitionError(f"{words} speaks of {name!r}, but {machine.name!r} has no such {kind}; it has {listed(known[kind])}")
+            if name not in known.get(kind, ()):
+                raise DefinitionError(
+                    f"{words} speaks of {name!r}, but {machine.name!r} has no such {kind}; it has {listed(known.get(kind, ()))}"
+                )
         monitors[words] = monitor
     if machine.monitors and monitors:
         raise DefinitionError(f"{machine!r} is monitored already; give all monitors at once to a machine that has none")
     return MappingProxyType(monitors) if monitors else NOT_WATCHED
+
+
+def _is_monitor(given: Any) -> bool:
+    is_value = not isinstance(given, type) and type(getattr(given, "start", None)) is int and hasattr(given, "names")
+    return is_value and all(callable(getattr(given, method, None)) for method in ("after", "sees"))
 
 
 def _several(given: Any) -> list[Any]:

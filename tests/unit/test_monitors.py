@@ -16,6 +16,7 @@ from agentgraph import (
     ContextError,
     DefinitionError,
     Final,
+    Forward,
     ModelError,
     Reply,
     RunConfig,
@@ -267,6 +268,20 @@ def test_a_run_that_waits_for_a_person_is_judged_when_it_goes_on() -> None:
     assert answers(resumed) == ["error: 'initiate_return' was not run: it would break never(calls('initiate_return'))"]
 
 
+def test_a_stored_answer_of_an_agent_tells_nothing_of_monitors_it_was_not_under() -> None:
+    """Stored while a handler looks at what an agent inside a tool came to, and taken up under another demand."""
+    clerk = Agent("clerk", tools=(initiate_return, receipt))
+    front = Agent("front", tools=(clerk.as_tool(name="ask"), receipt), on_tool_output=(int, lambda n, _: (n, Forward())))
+    graph, other = AgentGraph.of(front), never(calls("receipt"))
+    whole = spoken([at_most(1, calls("initiate_return"))], calling(call("ask", input="?")), TAKE_BACK, "inside", "done", graph=graph)
+    stored = next(c for c in whole.trace.contexts if c.progress and any(p.returned and p.returned.watched for p in c.progress.calls))
+    script = ScriptedModel([calling(call("receipt")), Reply("done")])
+    resumed = AgentRunner(graph, RunConfig(model=script), monitors=[other]).resume(Context.from_json(stored.to_json()))
+
+    assert answers(resumed) == ["inside", f"error: 'receipt' was not run: it would break {other}"]
+    assert resumed.context.watched == {str(other): 0}
+
+
 def test_renaming_agents_has_the_messages_read_again() -> None:
     limit = at_most(1, calls("initiate_return"))
     context = spoken([limit], TO_RETURNS, TAKE_BACK, "done").context
@@ -304,6 +319,8 @@ def test_a_stored_context_that_says_something_else_is_damaged() -> None:
         ([never(inside("desk"))], "has no such group; it has none"),
         ([VERIFIED_FIRST, VERIFIED_FIRST], "twice; once is enough"),
         (["never refund"], "was given the monitor 'never refund'; give a spec, such as never(calls('refund'))"),
+        ([type(VERIFIED_FIRST)], "give a spec"),
+        ([calls("authenticate")], "give a spec"),
         (VERIFIED_FIRST, "give a list of specs"),
         (None, "monitors is None; give a list of specs"),
     ],
