@@ -62,14 +62,11 @@ def folded(spec: Spec, happenings: list[Happening]) -> int:
     return state
 
 
-def refused(result: RunResult) -> bool:
-    """Whether a monitor refused anything."""
-    said = [
-        str(result.error),
-        *(message.text for message in result.messages),
-        *(repr(context.progress) for context in result.trace.contexts),
-    ]
-    return any("it would break" in text for text in said)
+def refused(trace: Trace) -> bool:
+    """Whether a monitor refused anything, also inside a tool."""
+    contexts = trace.contexts
+    said = [*(message.text for message in contexts[-1].messages), *(repr(context.progress) for context in contexts)]
+    return any("it would break" in text for text in said) or any(map(refused, trace.children.values()))
 
 
 def ended_by_handler(result: RunResult) -> bool:
@@ -147,7 +144,7 @@ def test_where_nothing_is_refused_nothing_changes(given: Watched, script: list[M
     """One call after another, since calls that a monitor sees wait for those before them."""
     config = config.replace(parallel_tools=False, tool_output_limit=100_000)
     watched = spoken(given, script, config)
-    if refused(watched):
+    if "it would break" in str(watched.error) or refused(watched.trace):
         return
 
     assert outcome(unwatched(watched)) == outcome(spoken((given[0], []), script, config))
