@@ -31,6 +31,7 @@ from agentgraph import (
     Usage,
     tool,
 )
+from agentgraph.checks import Predicate, Spec, at_most, calls, enters, inside, leads_to, never, never_between, passes, precedes
 
 FACTS = ("verified", "of age")
 
@@ -293,7 +294,7 @@ class Improviser:
         at, self.asked = self.asked + self.done, self.asked + 1
         if request.agent == "inner":  # asked from inside a tool, perhaps beside others: it depends on nothing but its request
             self.asked -= 1
-            return Reply("inner answer", usage=Usage(1, 3, 1))
+            return _inner(request)
         if at >= len(self.script):
             return Reply('{"subject": "all done"}', usage=Usage(1, 1, 1))
         return self._made(self.script[at], request)
@@ -304,6 +305,14 @@ class Improviser:
         offered = [t["function"] for t in request.tools]
         calls = [_call(choice, offered) for choice in move.calls]
         return Reply(move.text, calls, Usage(1, 10, 2, 0.01))
+
+
+def _inner(request: ModelRequest) -> Reply:
+    """The inner agent calls its tools once, where it was given an odd word, and answers."""
+    said = request.messages[-1]
+    if said.role == "user" and said.text in ("k1", "k3"):
+        return Reply(None, [ToolCall("", "verify", {"code": 2}), ToolCall("", "note", {"key": "k", "value": 1})], Usage(1, 3, 1))
+    return Reply("inner answer", usage=Usage(1, 3, 1))
 
 
 def _call(choice: Choice, offered: list[Any]) -> ToolCall:
@@ -330,3 +339,35 @@ def _filled(kind: Any, variant: int) -> Any:
 
 
 contexts_said = st.sampled_from(["hello", "what do I owe?", "客服 \U0001f680 \ud800 \x00 <b>"])
+
+
+@st.composite
+def predicates(draw: st.DrawFn, graph: AgentGraph) -> Predicate:
+    """Something that can happen in `graph`: an agent is entered, a tool runs, a group is gone into, or one of two."""
+    sorts = [st.sampled_from([*graph.agents]).map(enters)]
+    if graph.groups:
+        sorts.append(st.sampled_from([*graph.groups]).map(inside))
+    if called := sorted({tool.name for agent in graph.agents.values() for tool in agent.tools}):
+        sorts += [st.sampled_from(called).map(calls)] * 3
+    if "ask_inner" in called:
+        sorts += [st.just(enters("inner")), st.sampled_from(["note", "verify"]).map(calls)]
+    one = draw(st.one_of(sorts))
+    return one | draw(st.one_of(sorts)) if draw(st.integers(0, 3)) == 0 else one
+
+
+@st.composite
+def specs(draw: st.DrawFn, graph: AgentGraph) -> Spec:
+    """A demand on the conversations of `graph`, which many of them would break."""
+    p, q, r = draw(predicates(graph)), draw(predicates(graph)), draw(predicates(graph))
+    return draw(
+        st.sampled_from(
+            [never(p), precedes(p, q), leads_to(p, q), passes(p), at_most(0, p), at_most(1, p), at_most(2, q), never_between(p, q, r)]
+        )
+    )
+
+
+@st.composite
+def monitored(draw: st.DrawFn) -> tuple[AgentGraph, list[Spec]]:
+    """A topology, and one or several demands on its conversations."""
+    graph = draw(graphs())
+    return graph, draw(st.lists(specs(graph), min_size=1, max_size=3, unique_by=str))

@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from agentgraph.errors import DefinitionError
-from agentgraph.machine.happening import Happening
+from agentgraph.machine.happening import Happening, NameKind
 
 
 class Predicate(Struct, frozen=True):
@@ -21,6 +21,11 @@ class Predicate(Struct, frozen=True):
         """Whether calls of `tool` are of this sort."""
         return False
 
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """The agents, tools and groups it speaks of."""
+        raise NotImplementedError
+
     def __or__(self, other: Predicate) -> Predicate:
         return AnyOf((self, checked_predicate(other, "|")))
 
@@ -33,6 +38,11 @@ class Enters(Predicate, frozen=True):
     def holds(self, happening: Happening) -> bool:
         """Whether it is this agent that is entered."""
         return happening.kind == "enter" and happening.name == self.agent
+
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """The agent."""
+        return (("agent", self.agent),)
 
     def __str__(self) -> str:
         return f"enters({self.agent!r})"
@@ -51,6 +61,11 @@ class Calls(Predicate, frozen=True):
         """Whether it is this tool."""
         return tool == self.tool
 
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """The tool."""
+        return (("tool", self.tool),)
+
     def __str__(self) -> str:
         return f"calls({self.tool!r})"
 
@@ -63,6 +78,11 @@ class Inside(Predicate, frozen=True):
     def holds(self, happening: Happening) -> bool:
         """Whether the agent that is entered lies in the group."""
         return happening.kind == "enter" and self.group in happening.groups
+
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """The group."""
+        return (("group", self.group),)
 
     def __str__(self) -> str:
         return f"inside({self.group!r})"
@@ -80,6 +100,11 @@ class AnyOf(Predicate, frozen=True):
     def sees(self, tool: str) -> bool:
         """Whether one of them sees it."""
         return any(one.sees(tool) for one in self.each)
+
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """Those of each."""
+        return tuple(name for one in self.each for name in one.names)
 
     def __str__(self) -> str:
         return " | ".join(map(str, self.each))

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from agentgraph.checks.predicate import Predicate, checked_predicate
 from agentgraph.errors import DefinitionError
-from agentgraph.machine.happening import BROKEN, Happening
+from agentgraph.machine.happening import BROKEN, Happening, NameKind
 
 
 class Spec(Struct, frozen=True):
@@ -33,6 +33,11 @@ class Spec(Struct, frozen=True):
     def predicates(self) -> tuple[Predicate, ...]:
         """What it speaks of."""
         return tuple(value for name in self.__struct_fields__ if isinstance(value := getattr(self, name), Predicate))
+
+    @property
+    def names(self) -> tuple[tuple[NameKind, str], ...]:
+        """The agents, tools and groups it speaks of."""
+        return tuple(name for p in self.predicates for name in p.names)
 
     def sees(self, tool: str) -> bool:
         """Whether calls of `tool` can change its state."""

@@ -46,6 +46,8 @@ class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
     updates: FrozenDict = EMPTY
     facts: frozenset[str] = NO_FACTS
     usage: Usage = NO_USAGE
+    watched: FrozenDict = EMPTY
+    """Where monitors stand after what went on inside, if that was an agent."""
 
 
 class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -155,6 +157,8 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     handed: Handed | None = None
     progress: Progress | None = None
     """None while the conversation waits for the user."""
+    watched: FrozenDict = EMPTY
+    """Where each monitor stands, by what it demands. Judged where it is used, since every step of every run makes contexts."""
 
     if TYPE_CHECKING:
 
@@ -169,6 +173,7 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
             fingerprint: str | None = ...,
             handed: Handed | None = ...,
             progress: Progress | None = ...,
+            watched: Mapping[str, int] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -197,6 +202,11 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     def payload(self) -> FrozenDict | None:
         """What the agent that handed over filled in, if that handoff asks for a payload."""
         return self.handed.payload if self.handed else None
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """What monitors demanded and was broken, which only an end that nobody could foresee does."""
+        return tuple(demand for demand, state in self.watched.items() if state == -1)
 
     def replace(self, **changes: Any) -> Self:
         """A copy with some fields changed, each checked as if it were new."""
@@ -260,6 +270,13 @@ def _fact(given: Any) -> str:
     if type(given) is not str:
         raise ContextError(f"facts holds {given!r:.60}; facts are names", given)
     return given
+
+
+def states_of_monitors(given: Any) -> FrozenDict:
+    """`given` as it is, if it can say where monitors stand: by name, a whole number, -1 for one whose demand was broken."""
+    if not isinstance(given, Mapping) or not all(type(state) is int and state >= -1 for state in given.values()):
+        raise ContextError(f"watched is {given!r:.80}; give where each monitor stands, as a whole number", given)
+    return given if type(given) is FrozenDict else freeze(dict(given))
 
 
 def _several(given: Any, name: str) -> list[Any]:

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from agentgraph.conversation.context import Context
-from agentgraph.conversation.frozen import FrozenDict, FrozenList, freeze
+from agentgraph.conversation.context import Context, states_of_monitors
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, freeze
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.errors import ContextError
@@ -41,6 +41,7 @@ def load(text: str | bytes) -> Context:
     if unknown:
         raise ContextError(f"this context has unknown fields {', '.join(sorted(unknown))}; was it written by another version?", text)
     try:
+        states_of_monitors(given.get("watched", EMPTY))
         return msgspec.convert(given, Context, dec_hook=_decoded)
     except (msgspec.ValidationError, ContextError, RecursionError) as wrong:
         raise ContextError(f"this stored context is damaged: {wrong}", text) from wrong

@@ -98,6 +98,7 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `agent` is who spoke (assistant), or, on the answer to a handoff, who holds the conversation from then on.
     `source` is the imported chat-completions dictionary where the other fields cannot say all of it.
+    `skipped`, on the answer to a call, says that what was called did not take place, whatever the answer looks like.
     """
 
     role: Role
@@ -106,6 +107,7 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     source: FrozenDict | None = None
+    skipped: bool = False
 
     if TYPE_CHECKING:
 
@@ -117,6 +119,7 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
             tool_calls: Iterable[ToolCall] = ...,
             tool_call_id: str | None = ...,
             source: FrozenDict | None = ...,
+            skipped: bool = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:

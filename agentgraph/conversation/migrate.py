@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from agentgraph.conversation.frozen import FrozenDict
+from agentgraph.conversation.frozen import EMPTY, FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.errors import ContextError
 
@@ -33,6 +33,7 @@ def obstacle(context: Context, graph: Destination) -> str | None:
 def migrated(context: Context, graph: Destination, rename: Mapping[str, str]) -> Context:
     """`context` with its agents renamed, belonging to `graph`. O(messages).
 
+    Where monitors stand is forgotten if an agent is renamed, since what they demand speaks of names; it is read back from the messages.
     A pending call that `graph` no longer offers stays pending and is answered as an unknown tool when the run goes on.
     """
 
@@ -53,4 +54,7 @@ def migrated(context: Context, graph: Destination, rename: Mapping[str, str]) ->
         context.progress, visits=FrozenDict({rename.get(name, name): count for name, count in context.progress.visits.items()})
     )
     messages = History(m if m.agent not in rename else replace(m, agent=new(m.agent)) for m in context.messages)
-    return replace(context, agent=agent, handed=handed, messages=messages, progress=progress, fingerprint=graph.fingerprint)
+    watched = EMPTY if rename else context.watched
+    return replace(
+        context, agent=agent, handed=handed, messages=messages, progress=progress, fingerprint=graph.fingerprint, watched=watched
+    )

@@ -12,6 +12,7 @@ from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.text import as_text
 from agentgraph.engine.effects import Effect
+from agentgraph.engine.watch import ended_regardless
 
 if TYPE_CHECKING:
     from agentgraph.conversation.usage import Usage
@@ -60,13 +61,17 @@ class Acted:
             self.context = replace(context, data=data, facts=context.facts | facts)
         if back.usage.requests:
             self.use(back.usage)
+        if back.watched:
+            watched = context.watched | {demand: state for demand, state in back.watched.items() if demand in context.watched}
+            self.context = replace(self.context, watched=FrozenDict(watched))
         limit = progress.settings.tool_output
         self.answer(f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
 
     def answer(self, text: str, agent: str | None = None) -> None:
         """Write the answer to the call whose turn it is; `agent` is who holds the conversation from here on, if that changes."""
         pending, context = self.calls[self.at], self.context
-        answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id)
+        skipped = not pending.ran and agent is None
+        answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id, skipped=skipped)
         self.context = replace(context, messages=context.messages.add(answer))
         self.calls[self.at] = Pending(pending.call, "done")
         self.at += 1
@@ -89,6 +94,8 @@ class Acted:
         """The run ends with `value`; the calls behind are answered as not executed."""
         self.close(_ENDED, _ENDED_LATE)
         self.final = Output(value)
+        if self.machine.monitors:
+            self.context = replace(self.context, watched=ended_regardless(self.machine, self.context))
         return self
 
     def exceed(self, budget: str) -> None:
@@ -96,6 +103,12 @@ class Acted:
         progress = self.context.progress
         assert progress is not None
         self.context = replace(self.context, progress=replace(progress, exceeded=budget))
+
+    def note(self, text: str) -> None:
+        """Have the model told `text`, once, when it is asked again."""
+        progress = self.context.progress
+        assert progress is not None
+        self.context = replace(self.context, progress=replace(progress, note=text))
 
     def kept(self) -> Acted:
         """Put the calls back into the context: all of them while one is open, none when all are answered."""

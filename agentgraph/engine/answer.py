@@ -29,6 +29,11 @@ class Unusable(Struct, frozen=True):
     note: str
 
 
+def may_not_end(breach: object) -> Unusable:
+    """What is said of an end of the turn that a monitor refuses."""
+    return Unusable(f"may not end the turn here: {breach}", f"The turn cannot end yet: {breach}. Call a tool or hand over first.")
+
+
 def _refused(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")
 

@@ -16,9 +16,11 @@ from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import as_json, as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
+from agentgraph.engine.answer import may_not_end
 from agentgraph.engine.effects import AskApproval, HandleOutput, RunTool
 from agentgraph.engine.limits import no_handoff_left, no_tool_left
 from agentgraph.engine.view import INTERRUPTED, unused_id
+from agentgraph.engine.watch import Breach, ended, followed, must_wait, would_break
 from agentgraph.errors import IllegalEvent
 from agentgraph.machine.fsm import missing
 
@@ -68,7 +70,7 @@ def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
     """A tool came back."""
     acted, i = _found(machine, context, event, event.call_id, "started")
     failed = event.error is not None
-    back = Returned(event.value, event.error, failed, event.updates, event.facts, event.usage)
+    back = Returned(event.value, event.error, failed, event.updates, event.facts, event.usage, event.watched)
     acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back)
     return _go_on(acted)
 
@@ -157,7 +159,10 @@ def _go_on(acted: Acted) -> Acted:
                 tool = acted.offer.tools.get(pending.call.name)
                 acted.commit()
                 if tool is not None and tool.final and pending.returned is not None and pending.returned.error is None:
-                    return acted.end(pending.returned.value)
+                    breach = ended(acted.machine, acted.context) if acted.machine.monitors else None
+                    if not isinstance(breach, Breach):
+                        return acted.end(pending.returned.value)
+                    acted.note(may_not_end(breach).note)
             case _:
                 break
     _start_others(acted)
@@ -175,7 +180,7 @@ def _start_others(acted: Acted) -> None:
         if pending.call.name in offer.handoffs:
             return
         tool = offer.tools.get(pending.call.name)
-        if pending.stage == "held" and (tool is None or not tool.requires):
+        if pending.stage == "held" and (tool is None or not (tool.requires or must_wait(acted.machine, tool))):
             _start(acted, i)
             _note_early(acted, i)
         if tool is not None and tool.final:
@@ -215,6 +220,10 @@ def _start(acted: Acted, i: int) -> None:
         acted.effects.append(AskApproval(agent, pending.call))
     else:
         acted.started += 1
+        if acted.machine.monitors:
+            watched = followed(acted.machine, acted.context.watched, *acted.machine.calling(agent, pending.call.name))
+            assert not isinstance(watched, Breach)
+            acted.context = replace(acted.context, watched=watched)
         acted.calls[i] = replace(pending, stage="started", ran=True)
         acted.effects.append(RunTool(agent, pending.call))
 
@@ -230,6 +239,8 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
         tool.arguments.check(thaw(call.arguments))
     except Mismatch as wrong:
         return f"the arguments of {call.name!r} do not fit: {wrong}"
+    if acted.machine.monitors and (breach := would_break(acted.machine, acted.context, tool)) is not None:
+        return f"{call.name!r} was not run: {breach}"
     progress = acted.context.progress
     if progress is not None and no_tool_left(progress, acted.started):
         acted.exceed("tool_calls")
@@ -257,6 +268,10 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     if not verdict.permitted:
         acted.answer(f"error: {call.name!r} was refused: {verdict.reason}")
         return False
+    watched = followed(acted.machine, acted.context.watched, acted.machine.entering(verdict.target)) if acted.machine.monitors else None
+    if isinstance(watched, Breach):
+        acted.answer(f"error: {call.name!r} was refused: {watched}")
+        return False
     progress = acted.context.progress
     assert progress is not None
     used_up = no_handoff_left(progress, verdict.target)
@@ -265,6 +280,8 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         acted.answer(f"not executed: the {used_up} that this run may make are used up")
         return False
     given = f" It was given: {as_text(payload, 100_000)}" if payload else ""
+    if watched is not None:
+        acted.context = replace(acted.context, watched=watched)
     acted.answer(f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
     after = f"{_HANDED_OFF} to {edge.handoff.target_name}"
     acted.close(after, after)

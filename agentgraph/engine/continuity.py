@@ -46,8 +46,8 @@ def _recorded(machine: Machine, context: Context) -> str | None:
 
 def _handed_to(machine: Machine, message: Message, answers: dict[str, Message]) -> str | None:
     """Whom this message handed over to: by an extra key of an imported dictionary, or by the first handoff that was carried out."""
-    told = message.source.get("handoff_to") if message.source is not None else None
-    if isinstance(told, str) and told in machine.agents:
+    told = declared(machine, message)
+    if told is not None:
         return told
     if message.agent is None or message.agent not in machine.agents:
         return None
@@ -57,6 +57,12 @@ def _handed_to(machine: Machine, message: Message, answers: dict[str, Message]) 
         if call.name in handoffs and answer is not None and not answer.text.startswith(FAILED):
             return handoffs[call.name].target
     return None
+
+
+def declared(machine: Machine, message: Message) -> str | None:
+    """The agent that an imported dictionary says it hands over to, in an extra key."""
+    told = message.source.get("handoff_to") if message.source is not None else None
+    return told if isinstance(told, str) and told in machine.agents else None
 
 
 def refuse_stranger(machine: Machine, context: Context) -> None:

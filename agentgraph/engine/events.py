@@ -52,6 +52,8 @@ class ToolReturned(Event, frozen=True, tag=True, gc=False):
     facts: frozenset[str] = NO_FACTS
     """Set inside: by the tools of an agent that is used as a tool."""
     usage: Usage = NO_USAGE
+    watched: FrozenDict = EMPTY
+    """Where monitors stand after what went on inside; empty for a tool that is no agent."""
 
 
 class OutputHandled(Event, frozen=True, tag=True, gc=False):

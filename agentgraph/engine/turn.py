@@ -21,11 +21,12 @@ from agentgraph.conversation.message import Message
 from agentgraph.conversation.usage import NO_USAGE, ONE_REQUEST
 from agentgraph.engine import calls as acting
 from agentgraph.engine.acted import Acted
-from agentgraph.engine.answer import Unusable, read_answer
+from agentgraph.engine.answer import Unusable, may_not_end, read_answer
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool, StopReason
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.limits import spent
+from agentgraph.engine.watch import Breach, begun, ended, watching
 from agentgraph.errors import IllegalEvent, LimitReached, ModelError
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ def step(machine: Machine, context: Context, event: Event) -> Step:
 
     Raises:
         IllegalEvent: when `context` does not await this event.
-        ContextError: when `context` belongs to another topology and cannot go on in this one.
+        ContextError: when `context` belongs to another topology and cannot go on in this one, or has broken what a monitor demands.
     """
     if context.fingerprint != machine.fingerprint and (context.fingerprint is not None or context.progress is not None):
         refuse_stranger(machine, context)
+    if context.watched or machine.monitors:
+        context = watching(machine, context)
     follow = TURN.get((context.phase, type(event)))
     if follow is None:
         raise IllegalEvent(event, awaited(context))
@@ -92,6 +95,8 @@ def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
     if not said.content or (type(said.content) is str and said.content.isspace()):
         raise IllegalEvent(event, "a message that is not empty")
     agent, _ = holder(machine, context)
+    if machine.monitors and agent != context.agent:
+        context = begun(machine, context, agent)
     now = replace(
         context,
         agent=agent,
@@ -121,12 +126,18 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
         return _acted(acting.taken_up(machine, replace(context, usage=usage, progress=progress), reply))
     agent = machine.offer(context.agent or "").agent
     output = read_answer(agent, reply.text)
+    if machine.monitors and not isinstance(output, Unusable):
+        watched = ended(machine, context)
+        if isinstance(watched, Breach):
+            output = may_not_end(watched)
+        else:
+            context = replace(context, watched=watched)
     if isinstance(output, Unusable):
         progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
         return _asked_again(replace(context, usage=usage, progress=progress), output)
     answer = Message("assistant", reply.text, agent=agent.name)
-    ended = replace(context, usage=usage, messages=context.messages.add(answer), progress=None)
-    return Step(ended, (Finish("completed", output.value),))
+    over = replace(context, usage=usage, messages=context.messages.add(answer), progress=None)
+    return Step(over, (Finish("completed", output.value),))
 
 
 def _asked_again(context: Context, unusable: Unusable) -> Step:

@@ -6,6 +6,7 @@ stepped by the runner while it runs, and read back from recordings.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -30,12 +31,20 @@ class Happening(Struct, frozen=True, gc=False, omit_defaults=True):
         return f"{self.kind} {self.name}" if self.name else self.kind
 
 
+NameKind = Literal["agent", "tool", "group"]
+
+
 class Monitor(Protocol):
     """An automaton over happenings. Its states are small whole numbers, so that a context can hold the one it is in."""
 
     @property
     def start(self) -> int:
         """The state before anything happened."""
+        ...
+
+    @property
+    def names(self) -> Iterable[tuple[NameKind, str]]:
+        """The agents, tools and groups it speaks of, each of which must be there."""
         ...
 
     def after(self, state: int, happening: Happening) -> int:

@@ -11,9 +11,11 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.fsm import HandoffMachine, Verdict
+from agentgraph.machine.happening import Happening, Monitor
+from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.tool import Tool
@@ -45,15 +47,21 @@ class Offer:
 class Machine:
     """A topology, compiled: the handoff machine, and what each agent offers."""
 
-    def __init__(self, topology: Topology) -> None:
+    def __init__(self, topology: Topology, around: Topology | None = None) -> None:
+        """`around` is the topology whose groups hold the agents, where `topology` is a part that has none itself."""
         found = structural(topology)
         if found:
             raise DefinitionError.of(topology.name, found)
+        self.monitors: Mapping[str, Monitor] = NOT_WATCHED
+        """What watches its conversations, by what each demands."""
+        self.is_inside = False
+        """Whether, where it is watched, it is the machine inside a tool: the call begins and ends what it does, so it begins and ends no turn."""
         self.name = topology.name
         self.entry = topology.entry
         self.entries = topology.entries
         self.agents: Mapping[str, Agent] = MappingProxyType(dict(topology.agents))
         self.groups: Mapping[str, Group] = MappingProxyType(dict(topology.groups))
+        self._groups_of = {name: groups for name in self.agents if (groups := (around or topology).groups_of(name))}
         self.edges = topology.edges
         self.handoffs = HandoffMachine(self.agents, self.edges, self.entry)
         self._leaving: dict[str, list[Edge]] = {}
@@ -61,9 +69,25 @@ class Machine:
             self._leaving.setdefault(edge.source, []).append(edge)
         self._offers: dict[str, Offer] = {}
         self._nested: dict[int, Machine] = {
-            id(tool): Machine(_inside(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
+            id(tool): Machine(*_inside(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
+
+    def monitored(self, monitors: Iterable[Monitor]) -> Machine:
+        """This machine with `monitors`, which refuse what would break them, also inside tools that are agents. It shares all that is compiled.
+
+        Raises:
+            DefinitionError: for what is no monitor, for two that demand the same, and for names that are not here.
+        """
+        return self._watched(checked_monitors(self, monitors), inside=self.is_inside)
+
+    def _watched(self, monitors: Mapping[str, Monitor], *, inside: bool) -> Machine:
+        if not monitors:
+            return self
+        new = object.__new__(type(self))
+        nested = {key: machine._watched(monitors, inside=True) for key, machine in self._nested.items()}  # noqa: SLF001 - of its own kind
+        new.__dict__.update(self.__dict__, monitors=monitors, is_inside=inside, _nested=nested)
+        return new
 
     def __setattr__(self, name: str, value: object) -> None:
         if hasattr(self, "fingerprint"):  # set last, when all is compiled
@@ -85,6 +109,18 @@ class Machine:
         """The machine of an agent or group that is used as a tool."""
         return self._nested[id(tool)]
 
+    def entering(self, agent: str) -> Happening:
+        """That `agent` comes to hold the conversation."""
+        return Happening("enter", agent, groups=self._groups_of.get(agent, ()))
+
+    def calling(self, agent: str, tool: str) -> tuple[Happening, ...]:
+        """That `agent` has `tool` run; if that is an agent, that it is entered."""
+        called, found = Happening("call", tool, agent), self.offer(agent).tools.get(tool)
+        if found is None or found.agent is None:
+            return (called,)
+        inner = self.nested(found)
+        return called, inner.entering(inner.entry)
+
     def verdict(self, agent: str, tool: str, context: Context) -> Verdict:
         """Whether the handoff `tool` may leave `agent` now, and where it leads.
 
@@ -102,11 +138,12 @@ class Machine:
         return f"Machine({self.name!r}, {len(self.agents)} agents, {len(self.edges)} transitions)"
 
 
-def _inside(tool: Tool) -> Topology:
-    """What runs inside a tool that is an agent: it alone, or a group with the handoffs among its members."""
+def _inside(tool: Tool) -> tuple[Topology, Topology]:
+    """What runs inside a tool that is an agent: it alone, or a group with the handoffs among its members. And what knows of its groups."""
     who = tool.agent
     if isinstance(who, Agent):
-        return Topology.of(who.replace(handoffs=()), name=who.name)
+        alone = Topology.of(who.replace(handoffs=()), name=who.name)
+        return alone, alone
     assert who is not None
     whole = Topology.of(who, name=who.name)
     inside = Topology(who.name)
@@ -116,4 +153,4 @@ def _inside(tool: Tool) -> Topology:
     for edge in whole.edges:
         if edge.source in members and edge.target in members:
             inside.add_handoff(edge.source, edge.handoff.replace(target=edge.target, tool_name=edge.tool))
-    return inside
+    return inside, whole

@@ -36,10 +36,11 @@ from agentgraph.runtime.stream import AsyncRunStream, RunStream
 from agentgraph.runtime.surroundings import Surroundings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from agentgraph.definition.decision import Decision, ToolOutput
     from agentgraph.definition.model import Model
+    from agentgraph.machine.happening import Monitor
 
 C = TypeVar("C")
 Said = str | Sequence[Mapping[str, Any]] | None
@@ -53,23 +54,26 @@ class AgentRunner:
     runs from one context never see each other.
     """
 
-    def __init__(self, graph: Topology | Machine | Agent | AgentGroup, config: RunConfig = DEFAULT) -> None:
+    def __init__(
+        self, graph: Topology | Machine | Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()
+    ) -> None:
+        """`monitors` are specs such as `never(calls("refund"))`: what would break one does not take place, and the model is told why."""
         if not isinstance(config, RunConfig):
             raise DefinitionError(f"a runner was given the config {config!r:.60}; give a RunConfig(...)")
-        self.machine = _compiled(graph)
+        self.machine = _compiled(graph).monitored(monitors)
         self.config = config
         self._around = Surroundings(self.machine, config, self._model, NOBODY, deps=config.deps)  # of a run that has nothing of its own
         self._registering = threading.Lock()
         self._models: dict[str, Model] = {}
 
     @classmethod
-    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = DEFAULT) -> Self:
+    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> Self:
         """A runner for agents that name their own handoffs; the first is the entry.
 
         Raises:
             DefinitionError: with every finding, when they cannot be compiled.
         """
-        return cls(Topology.of(*agents), config)
+        return cls(Topology.of(*agents), config, monitors)
 
     # -- running ---------------------------------------------------------------------------------------------------
 
@@ -250,9 +254,9 @@ class Runner:
     """The way in: `Runner.with_agents(...)` gives an `AgentRunner`."""
 
     @staticmethod
-    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT) -> AgentRunner:
+    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> AgentRunner:
         """A runner for agents that name their own handoffs; the first is the entry."""
-        return AgentRunner.with_agents(*agents, config=config)
+        return AgentRunner.with_agents(*agents, config=config, monitors=monitors)
 
 
 _FRESH = Context()

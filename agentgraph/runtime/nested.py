@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.frozen import EMPTY
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.events import ToolReturned
+from agentgraph.engine.watch import watching
 from agentgraph.runtime.callbacks import NOBODY
 from agentgraph.runtime.run import Run
 from agentgraph.runtime.shown import shown
@@ -33,7 +35,8 @@ def inside(run: Run, tool_run: ToolRun, *, apart: bool = False) -> Run:
         within=(*around.within, tool_run.call.id),
         deps=around.deps,
     )
-    return Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts))
+    watched = watching(around.machine, run.context).watched if around.machine.monitors else EMPTY
+    return Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts, watched=watched))
 
 
 def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:
@@ -50,7 +53,8 @@ def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:
         error = f"{type(wrong).__name__}: {shown(wrong)}"
     before, after = result.trace.start, result.context
     changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
-    return ToolReturned(call_id, None if error else as_json(value), error, as_json(changed), after.facts - before.facts, after.usage)
+    outcome = None if error else as_json(value)
+    return ToolReturned(call_id, outcome, error, as_json(changed), after.facts - before.facts, after.usage, after.watched)
 
 
 def _left(run: Run, tool_run: ToolRun) -> Budget | None:

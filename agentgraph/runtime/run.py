@@ -23,6 +23,7 @@ from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied,
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
+from agentgraph.engine.watch import watching
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import tell
 from agentgraph.runtime.handlers import Handling
@@ -146,6 +147,8 @@ class Run:
     def _refuse_stranger(self) -> None:
         if self.context.fingerprint != self.around.machine.fingerprint:
             refuse_stranger(self.around.machine, self.context)
+        if self.around.machine.monitors:
+            watching(self.around.machine, self.context)
 
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """Step by `event`; what is newly asked of the outside."""

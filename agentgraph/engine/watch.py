@@ -1,0 +1,138 @@
+"""Monitors at work: where each stands, and whether what is about to happen would break what it demands.
+
+Nothing happens before every monitor was asked. What none objects to is followed by all; what one objects to does not take place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from agentgraph.conversation.context import states_of_monitors
+from agentgraph.conversation.frozen import EMPTY, FrozenDict
+from agentgraph.engine.continuity import holder
+from agentgraph.engine.happened import happened
+from agentgraph.errors import ContextError
+from agentgraph.machine.happening import BROKEN, Happening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentgraph.conversation.context import Context
+    from agentgraph.definition.tool import Tool
+    from agentgraph.machine.happening import Monitor
+    from agentgraph.machine.machine import Machine
+
+
+class Breach(Struct, frozen=True):
+    """What would be broken."""
+
+    demand: str
+
+    def __str__(self) -> str:
+        return f"it would break {self.demand}"
+
+
+def followed(machine: Machine, watched: FrozenDict, *happenings: Happening) -> FrozenDict | Breach:
+    """Where the monitors stand after `happenings`, or the first demand that these would break. O(monitors)."""
+    after: dict[str, int] = {}
+    for demand, monitor in machine.monitors.items():
+        after[demand], why = _moved(monitor, watched[demand], happenings)
+        if after[demand] == BROKEN:
+            return Breach(demand + why)
+    return watched if after == watched else FrozenDict(after)
+
+
+def begun(machine: Machine, context: Context, agent: str) -> Context:
+    """`context` with a conversation that begins with `agent`. A run inside a tool is begun by the call.
+
+    Raises:
+        ContextError: when it may not.
+    """
+    if machine.is_inside:
+        return context
+    watched = followed(machine, context.watched, machine.entering(agent))
+    if isinstance(watched, Breach):
+        raise ContextError(f"the conversation cannot begin with {agent!r}: {watched}", context)
+    return replace(context, watched=watched)
+
+
+def ended(machine: Machine, context: Context) -> FrozenDict | Breach:
+    """Where the monitors stand when the agent ends its turn here, or what that would break. A run inside a tool ends no turn."""
+    return context.watched if machine.is_inside else followed(machine, context.watched, _end_of(context))
+
+
+def ended_regardless(machine: Machine, context: Context) -> FrozenDict:
+    """Where the monitors stand after an end that nobody could foresee, whatever it breaks."""
+    if machine.is_inside:
+        return context.watched
+    return FrozenDict(
+        {demand: _moved(monitor, context.watched[demand], (_end_of(context),))[0] for demand, monitor in machine.monitors.items()}
+    )
+
+
+def would_break(machine: Machine, context: Context, tool: Tool) -> Breach | None:
+    """What a call of `tool` would break: by being made, by the agent in it being entered, or by the turn that it ends."""
+    agent = context.agent or ""
+    happenings = machine.calling(agent, tool.name)
+    if tool.final and not machine.is_inside:
+        happenings = (*happenings, _end_of(context))
+    found = followed(machine, context.watched, *happenings)
+    return found if isinstance(found, Breach) else None
+
+
+def must_wait(machine: Machine, tool: Tool) -> bool:
+    """Whether a call of `tool` is judged by what the calls before it in the reply have come to, so that it cannot start beside them."""
+    if not machine.monitors:
+        return False
+    return tool.final or tool.agent is not None or any(monitor.sees(tool.name) for monitor in machine.monitors.values())
+
+
+def watching(machine: Machine, context: Context) -> Context:
+    """`context` with where the monitors of `machine` stand, and no other: what is missing is read back from its messages.
+
+    O(monitors); O(messages) where something is missing.
+
+    Raises:
+        ContextError: when it has broken one of them already, or cannot say where they stand.
+    """
+    if type(context.watched) is not FrozenDict:
+        context = replace(context, watched=states_of_monitors(context.watched))
+    if context.watched.keys() != machine.monitors.keys():
+        context = _caught_up(machine, context)
+    if BROKEN in context.watched.values():
+        broken = ", ".join(context.broken)
+        message = f"this conversation has broken {broken}, so it cannot go on under it; begin another, or go on with a runner that does not watch for it"
+        raise ContextError(message, context)
+    return context
+
+
+def _caught_up(machine: Machine, context: Context) -> Context:
+    past = tuple(happening for _, happening in happened(machine, context)) if machine.monitors.keys() - context.watched.keys() else ()
+    states: dict[str, int] = {}
+    for demand, monitor in machine.monitors.items():
+        state = context.watched.get(demand)
+        states[demand] = _moved(monitor, monitor.start, past)[0] if state is None else state
+    entered = next((happening.name for happening in reversed(past) if happening.kind == "enter"), None)
+    agent = entered if context.agent is None and entered == holder(machine, context)[0] else context.agent
+    return replace(context, agent=agent, watched=FrozenDict(states) if states else EMPTY)
+
+
+def _end_of(context: Context) -> Happening:
+    return Happening("final", agent=context.agent or "")
+
+
+def _moved(monitor: Monitor, state: int, happenings: Iterable[Happening]) -> tuple[int, str]:
+    """The state after `happenings`, and what is to be said of it. A monitor may be the user's code; one that fails permits nothing."""
+    for happening in happenings:
+        if state == BROKEN:
+            break
+        try:
+            state = monitor.after(state, happening)
+        except Exception as failed:  # noqa: BLE001 - as it is with guards
+            return BROKEN, f", which failed: {type(failed).__name__}: {failed}"
+        if type(state) is not int or state < BROKEN:
+            return BROKEN, f", which gave the state {state!r:.40}"
+    return state, ""
