@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agentgraph.cli.whole import write_whole
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.whole import write_whole
 from agentgraph.errors import ContextError
 
 
