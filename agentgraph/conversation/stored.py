@@ -50,7 +50,8 @@ def parsed(text: str | bytes) -> dict[str, Any]:
     Raises:
         ValueError, RecursionError: saying why it is none.
     """
-    given = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+    plain = text.decode() if isinstance(text, bytes) else text  # given bytes, json would guess at encodings
+    given = json.loads(plain, parse_constant=_refuse_constant, parse_float=_finite)
     if not isinstance(given, dict):
         raise ValueError(f"an object is expected, not {type(given).__name__}")  # noqa: TRY004 - of the text, not of an argument
     return given
