@@ -37,6 +37,11 @@ def walked(machine: Machine, messages: Sequence[Message]) -> Replayed:
     return Replayed(tuple(walk.path), None)
 
 
+def names_in(messages: Sequence[Message]) -> set[str]:
+    """The agents that spoke, and those that were handed over to."""
+    return {name for message in messages for name in (message.agent, _told(message)[0]) if name is not None}
+
+
 class _Walk:
     """How far the walk has come."""
 
