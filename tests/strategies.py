@@ -249,7 +249,9 @@ def changed(draw: st.DrawFn, graph: AgentGraph) -> AgentGraph:
     elif what == "tool":
         agents[chosen] = agents[chosen].replace(tools=agents[chosen].tools[1:])
     elif what == "tools":
-        agents[chosen] = agents[chosen].replace(tools=tuple(t.replace(requires=["of age"], needs_approval=True) for t in agents[chosen].tools))
+        agents[chosen] = agents[chosen].replace(
+            tools=tuple(t.replace(requires=["of age"], needs_approval=True) for t in agents[chosen].tools)
+        )
     elif what == "guard":
         edges = [edge._replace(handoff=edge.handoff.replace(when=even_turns, requires=[])) for edge in edges]
     elif what == "entry":
