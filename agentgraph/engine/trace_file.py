@@ -35,8 +35,8 @@ def load(path: str | Path, *, partial: bool = False) -> Recording:
     """
     try:
         lines = iter(Path(path).read_bytes().splitlines())
-    except (OSError, ValueError) as wrong:
-        raise ContextError(f"{str(path)!r} cannot be read: {wrong}") from wrong
+    except (OSError, ValueError, TypeError) as wrong:
+        raise ContextError(f"{str(path)!r:.200} cannot be read: {wrong}") from wrong
     try:
         return read_lines(lines, partial=partial)
     except ContextError as wrong:
