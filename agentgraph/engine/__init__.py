@@ -1,5 +1,6 @@
 """The pure core: `step` follows a context by an event, `due` says what the outside still owes."""
 
+from agentgraph.engine.divergence import Divergence, replay_against
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace, replay
@@ -11,6 +12,7 @@ __all__ = [
     "Approved",
     "AskApproval",
     "CallModel",
+    "Divergence",
     "Effect",
     "Event",
     "Finish",
@@ -27,6 +29,7 @@ __all__ = [
     "due",
     "provider_view",
     "replay",
+    "replay_against",
     "request_for",
     "step",
 ]
