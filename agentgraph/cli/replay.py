@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
 
 DIVERGED, UNREADABLE = 1, 2
-_NAMED = 5
-"""Recordings of one kind of divergence that are named; JSON has all."""
+_KINDS, _NAMED = 3, 5
+"""Kinds of divergence in the first line, and recordings of each kind that are named; JSON has all."""
 
 
 def show_replay(paths: list[Path], target: str, reaches: str | None, *, as_json: bool) -> int:
@@ -92,9 +92,11 @@ class Counted(Struct, kw_only=True):
     def _lines(self) -> Iterator[str]:
         count = self.same + len(self.diverged) + len(self.unreadable)
         kinds = Counter((divergence.kind, divergence.name) for divergence in self.diverged.values())
-        told = [f"{self.same} the same", *(f"{n} diverge{'s' if n == 1 else ''} at {_place(*kind)}" for kind, n in kinds.most_common())]
-        unreadable = [f"{len(self.unreadable)} cannot be read"] if self.unreadable else []
-        yield f"{count} conversation{'s' if count != 1 else ''}: " + ", ".join(told + unreadable)
+        told = [f"{self.same} the same"]
+        told += [f"{n} diverge{'s' if n == 1 else ''} at {_place(*kind)}" for kind, n in kinds.most_common(_KINDS)]
+        told += [f"{n} elsewhere"] if (n := sum(n for _, n in kinds.most_common()[_KINDS:])) else []
+        told += [f"{len(self.unreadable)} cannot be read"] if self.unreadable else []
+        yield f"{count} conversation{'s' if count != 1 else ''}: {', '.join(told)}"
         for kind, number in kinds.most_common():
             alike = [(name, d) for name, d in self.diverged.items() if (d.kind, d.name) == kind]
             yield from (f"  {name}: {divergence}" for name, divergence in alike[:_NAMED])
@@ -111,8 +113,22 @@ def _but(lost: int) -> str:
 
 
 def _place(kind: str, name: str) -> str:
-    about = "a handoff to" if kind.startswith("handoff") else "the tool" if kind.startswith("tool") else ""
-    return f"{about or kind} {name!r}" + (f" ({kind.rsplit(maxsplit=1)[-1]})" if about else "")
+    """Where that is, in words.
+
+    >>> _place("handoff gone", "Billing"), _place("may not finish", "Triage"), _place("arguments", "pay")
+    ("a handoff to 'Billing' (gone)", "'Triage', which may not finish", "the arguments of 'pay'")
+    """
+    what, _, how = kind.partition(" ")
+    match what:
+        case "handoff":
+            return f"a handoff to {name!r} ({how})"
+        case "tool" | "agent":
+            return f"the {what} {name!r} ({how})"
+        case "another":
+            return f"another agent than {name!r}"
+        case "may":
+            return f"{name!r}, which {kind}"
+    return f"the {kind} of {name!r}"
 
 
 def _followed(machine: Machine, held: Any) -> tuple[set[str], Replayed]:
