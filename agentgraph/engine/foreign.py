@@ -39,7 +39,8 @@ def walked(machine: Machine, messages: Sequence[Message]) -> Replayed:
 
 def names_in(messages: Sequence[Message]) -> set[str]:
     """The agents that spoke, and those that were handed over to."""
-    return {name for message in messages for name in (message.agent, _told(message)[0]) if name is not None}
+    told = (name for message in messages if message.role in ("assistant", "tool") for name in (message.agent, _told(message)[0]))
+    return {name for name in told if name is not None}
 
 
 class _Walk:
