@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from agentgraph.definition.model import Model as Model, ModelRequest as ModelRequest
     from agentgraph.definition.tool import Tool as Tool, tool as tool
     from agentgraph.definition.tool_context import ToolContext as ToolContext
-    from agentgraph.engine.divergence import Divergence as Divergence, replay_against as replay_against
+    from agentgraph.engine.divergence import Divergence as Divergence
+    from agentgraph.engine.replaying import replay_against as replay_against
     from agentgraph.engine.trace import Trace as Trace, replay as replay
     from agentgraph.errors import (
         AgentGraphError as AgentGraphError,
@@ -79,7 +80,8 @@ _HOME = {
     "definition.model": ("Model", "ModelRequest"),
     "definition.tool": ("Tool", "tool"),
     "definition.tool_context": ("ToolContext",),
-    "engine.divergence": ("Divergence", "replay_against"),
+    "engine.divergence": ("Divergence",),
+    "engine.replaying": ("replay_against",),
     "engine.trace": ("Trace", "replay"),
     "errors": (
         "AgentGraphError",

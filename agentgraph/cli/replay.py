@@ -14,8 +14,9 @@ from agentgraph.cli.recordings import Recording, files_in, recordings_in
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.target import runner_at
 from agentgraph.cli.visible import one_line, visible
-from agentgraph.engine.divergence import Divergence, Replayed, replayed
+from agentgraph.engine.divergence import Divergence, Replayed
 from agentgraph.engine.foreign import names_in, walked
+from agentgraph.engine.replaying import replayed
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
 

@@ -9,8 +9,9 @@ import pytest
 from pydantic import BaseModel
 
 from agentgraph import Agent, AgentGraph, AgentRunner, Context, Message, RunConfig, ScriptedModel, Trace, call, handoff, tool
-from agentgraph.engine.divergence import Divergence, replay_against
+from agentgraph.engine.divergence import Divergence
 from agentgraph.engine.foreign import names_in, walked
+from agentgraph.engine.replaying import replay_against
 from tests.conformance.test_corpus import RUNS, TOPOLOGIES, graph_of
 
 

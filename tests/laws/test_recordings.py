@@ -6,7 +6,7 @@ from hypothesis import given, strategies as st
 
 from agentgraph import AgentGraph, AgentGraphError, AgentRunner, Context, Machine, RunConfig, Trace
 from agentgraph.engine import Event, due, step
-from agentgraph.engine.divergence import replay_against, replayed
+from agentgraph.engine.replaying import replay_against, replayed
 from agentgraph.engine.trace_json import lines_of, read_lines
 from tests.laws.test_runs import configs, spoken
 from tests.strategies import Improviser, Move, changed, contexts_said, conversations, graphs

@@ -11,7 +11,7 @@ from hypothesis import given, strategies as st
 
 from agentgraph import Agent, AgentGraph, AgentRunner, ContextError, RunConfig, ScriptedModel, ToolContext, Trace, call, handoff, tool
 from agentgraph.conversation.stored import Form
-from agentgraph.engine.divergence import replay_against
+from agentgraph.engine.replaying import replay_against
 from agentgraph.engine.trace_json import Header, lines_of, read_lines
 
 
