@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from agentgraph.definition.model import Model as Model, ModelRequest as ModelRequest
     from agentgraph.definition.tool import Tool as Tool, tool as tool
     from agentgraph.definition.tool_context import ToolContext as ToolContext
+    from agentgraph.engine.divergence import Divergence as Divergence
+    from agentgraph.engine.replaying import replay_against as replay_against
     from agentgraph.engine.trace import Trace as Trace, replay as replay
     from agentgraph.errors import (
         AgentGraphError as AgentGraphError,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
         ToolRefused as ToolRefused,
         ToolStarted as ToolStarted,
     )
+    from agentgraph.runtime.recording import record as record
     from agentgraph.runtime.result import RunResult as RunResult, RunResultWithContext as RunResultWithContext
     from agentgraph.views.compare.comparing import diff as diff
 
@@ -77,6 +80,8 @@ _HOME = {
     "definition.model": ("Model", "ModelRequest"),
     "definition.tool": ("Tool", "tool"),
     "definition.tool_context": ("ToolContext",),
+    "engine.divergence": ("Divergence",),
+    "engine.replaying": ("replay_against",),
     "engine.trace": ("Trace", "replay"),
     "errors": (
         "AgentGraphError",
@@ -112,6 +117,7 @@ _HOME = {
         "ToolStarted",
     ),
     "runtime.result": ("RunResult", "RunResultWithContext"),
+    "runtime.recording": ("record",),
     "views.compare.comparing": ("diff",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

@@ -236,6 +236,40 @@ def groupings(draw: st.DrawFn, called: list[str]) -> list[Any]:
     return []
 
 
+@st.composite
+def changed(draw: st.DrawFn, graph: AgentGraph) -> AgentGraph:
+    """`graph` as it may be after a deployment: an agent, a handoff or a tool gone, another guard, entry, tool or answer."""
+    what = draw(st.sampled_from(["nothing", "agent", "handoff", "tool", "tools", "guard", "entry", "finish", "handler"]))
+    agents, edges, entry = dict(graph.agents), list(graph.edges), graph.entry
+    chosen = draw(st.sampled_from(sorted(agents)))
+    if what == "agent" and len(agents) > 1:
+        del agents[chosen]
+        edges = [edge for edge in edges if chosen not in (edge.source, edge.target)]
+    elif what == "handoff" and edges:
+        edges.pop(draw(st.integers(0, len(edges) - 1)))
+    elif what == "tool":
+        agents[chosen] = agents[chosen].replace(tools=agents[chosen].tools[1:])
+    elif what == "tools":
+        agents[chosen] = agents[chosen].replace(
+            tools=tuple(t.replace(requires=["of age"], needs_approval=True) for t in agents[chosen].tools)
+        )
+    elif what == "guard":
+        edges = [edge._replace(handoff=edge.handoff.replace(when=even_turns, requires=[])) for edge in edges]
+    elif what == "entry":
+        entry = chosen
+    elif what == "finish":
+        agents[chosen] = agents[chosen].replace(may_finish=not agents[chosen].may_finish, output_type=None)
+    elif what == "handler":
+        agents[chosen] = agents[chosen].replace(on_tool_output=None if agents[chosen].on_tool_output else (list, individually))
+    after = AgentGraph(graph.name)
+    for agent in agents.values():
+        after.add_agent(agent.replace(handoffs=()))
+    for edge in edges:
+        after.add_handoff(edge.source, edge.handoff.replace(target=edge.target, tool_name=edge.tool))
+    after.entry = entry if entry in agents else min(agents)
+    return after
+
+
 class Choice(NamedTuple):
     """One call: the n-th of what is offered (wrapping round), with the n-th of some arguments."""
 

@@ -54,13 +54,14 @@ def run(
     context: Kept = None,
     app_dir: AppDir = None,
     json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
+    trace: Annotated[Path | None, typer.Option(help="record the turn here, behind those that are there", metavar="FILE")] = None,
 ) -> None:
     """Hold one turn of a conversation with TARGET."""
     from agentgraph.cli.run import run_once
     from agentgraph.cli.target import look_in
 
     look_in(app_dir)
-    raise typer.Exit(run_once(target, text, model, context, as_json=json))
+    raise typer.Exit(run_once(target, text, model, context, trace, as_json=json))
 
 
 @app.command()
@@ -119,6 +120,24 @@ def diff(
 
     look_in(app_dir)
     raise typer.Exit(show_difference(old, new, output, as_json=json))
+
+
+@app.command()
+def replay(
+    traces: Annotated[
+        list[Path], typer.Argument(help='traces, or .json and .jsonl files with "messages"; or folders of them', metavar="TRACE...")
+    ],
+    against: Annotated[str, typer.Option(help=_DRAWN, metavar="TARGET")],
+    reaches: Annotated[str | None, typer.Option(help="count the conversations that reach this agent or group", metavar="NAME")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print what came of it as one JSON object")] = False,
+    app_dir: AppDir = None,
+) -> None:
+    """Replay recorded conversations against TARGET, without a model, and tell where it does something else. Exit code 1 if it does."""
+    from agentgraph.cli.replay import show_replay
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    raise typer.Exit(show_replay(traces, against, reaches, as_json=json))
 
 
 @app.command()

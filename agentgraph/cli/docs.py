@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from agentgraph.cli.blocks import Block, Misplaced, blocks_in, lines_of
 from agentgraph.cli.render import drawn, print_plain
-from agentgraph.cli.whole import write_whole
+from agentgraph.conversation.whole import write_whole
 from agentgraph.errors import AgentGraphError, DefinitionError
 
 STALE = 1

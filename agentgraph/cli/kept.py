@@ -1,11 +1,12 @@
-"""Conversations in files: read whole, written whole or not at all."""
+"""Conversations and their traces in files: read whole, written whole or not at all."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from agentgraph.cli.whole import write_whole
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.whole import write_whole
+from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError
 
 
@@ -56,3 +57,27 @@ def refuse_missing_folder(file: Path | None) -> None:
     """
     if file is not None and not file.parent.is_dir():
         raise ContextError(f"there is no folder {str(file.parent)!r} to keep the conversation in")
+
+
+def recorded(file: Path | None, start: Context) -> Trace | None:
+    """The turns recorded in `file`, which one that begins with `start` is to follow; None where there are none yet.
+
+    Raises:
+        ContextError: when it cannot be read, holds another conversation, or could not be written later.
+    """
+    refuse_missing_folder(file)
+    if file is None or not file.exists():
+        return None
+    trace = Trace.load(file)
+    if trace.contexts[-1] != start:
+        raise ContextError(f"{file} does not end where this turn begins; give the --context it was recorded with, or another file")
+    return trace
+
+
+def record(file: Path, trace: Trace, graph: str, target: str) -> None:
+    """Put `trace` into `file`.
+
+    Raises:
+        ContextError: when it cannot be written.
+    """
+    trace.save(file, graph=graph, target=target)

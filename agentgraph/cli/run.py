@@ -10,16 +10,18 @@ from agentgraph.cli import kept
 from agentgraph.cli.narration import narrate
 from agentgraph.cli.target import configured, runner_at
 from agentgraph.cli.visible import visible
+from agentgraph.conversation.context import Context
 from agentgraph.conversation.text import as_json as to_json
 from agentgraph.errors import ContextError, DefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from agentgraph.runtime.result import RunResult
 
 
-def run_once(target: str, text: str, model: str | None, file: Path | None, *, as_json: bool) -> int:
+def run_once(target: str, text: str, model: str | None, file: Path | None, trace: Path | None = None, *, as_json: bool) -> int:
     """Hold one turn; the answer goes to stdout, what happened on the way to stderr. The exit code."""
     if not text.strip():
         raise DefinitionError("there is nothing to say: TEXT is empty")
@@ -27,13 +29,16 @@ def run_once(target: str, text: str, model: str | None, file: Path | None, *, as
     config = configured(runner, target, model)
     context = kept.read(file) if file is not None and file.exists() else None
     kept.refuse_missing_folder(file)
+    recorded = kept.recorded(trace, context or Context())
     if not as_json:
         narrate(runner, sys.stderr)
     result = runner.run(text, context=context, config=config)
     if isinstance(result.error, ContextError):
         raise result.error
     if file is not None:
-        _keep(file, result)
+        _report(kept.write, file, result.context)
+    if trace is not None:
+        _report(kept.record, trace, recorded + result.trace if recorded is not None else result.trace, runner.machine.name, target)
     if as_json:
         print(visible(json.dumps(_as_data(result), ensure_ascii=False)))
     elif result.error is None:
@@ -44,9 +49,10 @@ def run_once(target: str, text: str, model: str | None, file: Path | None, *, as
     return 1 if result.error is not None else 0
 
 
-def _keep(file: Path, result: RunResult) -> None:
+def _report(write: Callable[..., None], *given: Any) -> None:
+    """Keep something; if it cannot be kept, what was said is still told."""
     try:
-        kept.write(file, result.context)
+        write(*given)
     except ContextError as wrong:
         print(f"agentgraph: {visible(str(wrong))}", file=sys.stderr)
 

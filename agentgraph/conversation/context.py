@@ -136,6 +136,10 @@ class Destination(Protocol):
         """The names of the tools and handoffs of `agent`; None when there is no such agent."""
         ...
 
+    def handoff_name(self, target: str) -> str:
+        """How a handoff to `target` is called, unless it says otherwise."""
+        ...
+
 
 class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     """One snapshot of a conversation. `Context(data={"name": "Ada"})` starts one.
@@ -240,15 +244,19 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
 
         return load(text)
 
-    def migrate(self, graph: Destination, rename: Mapping[str, str] | None = None) -> Context:
-        """This context, made to fit `graph`: agents renamed, and pending calls that went away marked as gone.
+    def migrate(self, graph: Destination, rename: Mapping[str, str] | None = None, tools: Mapping[str, str] | None = None) -> Context:
+        """This context, made to fit `graph`: with agents and tools renamed, old name to new, in what was said and in what is pending.
+
+        A handoff whose name comes from its target is renamed with it. A pending call that is still not offered stays pending, and is
+        answered as an unknown tool when the run goes on. Facts and data keep their names.
 
         Raises:
-            ContextError: when the agent that holds the conversation is neither in `graph` nor renamed to one that is.
+            ContextError: when the agent that holds the conversation is neither in `graph` nor renamed to one that is; this context is
+                as it was.
         """
         from agentgraph.conversation.migrate import migrated
 
-        return migrated(self, graph, rename or {})
+        return migrated(self, graph, rename or {}, tools or {})
 
 
 def _refuse_wrong_types(context: Context) -> None:

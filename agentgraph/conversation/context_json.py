@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NoReturn
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -11,45 +10,64 @@ from agentgraph.conversation.context import Context, states_of_monitors
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, freeze
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
+from agentgraph.conversation.stored import Form, frozen, parsed, upgraded, written
 from agentgraph.errors import ContextError
 
-VERSION = 1
-_KEY = "agentgraph_context"
+T = TypeVar("T")
+
+FORM = Form("agentgraph_context", "context")
+_FIELDS = frozenset(Context.__struct_fields__)
 
 
 def dump(context: Context) -> str:
     """`context` as one line of JSON."""
-    return json.dumps({_KEY: VERSION, **_plain(context)}, allow_nan=False, separators=(",", ":"))
+    return written({FORM.key: FORM.version, **plain(context)})
 
 
-def load(text: str | bytes) -> Context:
-    """The context that `dump` wrote."""
+def load(text: str | bytes, form: Form = FORM) -> Context:
+    """The context that `dump` wrote, or one of the versions before it."""
     if not isinstance(text, str | bytes):
         raise ContextError(f"a stored context is text, not a {type(text).__name__}; give what context.to_json() wrote", text)
     try:
-        given = json.loads(text, parse_constant=_refuse_constant)
+        given = parsed(text)
     except (ValueError, RecursionError) as wrong:
-        raise ContextError(f"this is not a stored context: {wrong} ({len(text)} characters, truncated?)", text) from wrong
-    if not isinstance(given, dict) or _KEY not in given:
-        raise ContextError(f'this is not a stored context: an object with "{_KEY}" is expected', text)
-    version = given.pop(_KEY)
-    if version != VERSION:
-        raise ContextError(
-            f"this context has version {version!r}; this library reads {VERSION}: upgrade it, or store contexts of one version", text
-        )
-    unknown = given.keys() - set(Context.__struct_fields__)
-    if unknown:
-        raise ContextError(f"this context has unknown fields {', '.join(sorted(unknown))}; was it written by another version?", text)
+        message = f'this is not a stored context: {wrong} ({len(text)} characters, truncated?); an object with "{form.key}" is expected'
+        raise ContextError(message, text) from wrong
+    if form.key not in given:
+        raise ContextError(f'this is not a stored context: an object with "{form.key}" is expected', text)
     try:
-        states_of_monitors(given.get("watched", EMPTY))
-        return msgspec.convert(given, Context, dec_hook=_decoded)
-    except (msgspec.ValidationError, ContextError, RecursionError) as wrong:
+        upgrades = form.since(given.pop(form.key))
+    except ContextError as wrong:
+        raise ContextError(str(wrong), text) from wrong
+    try:
+        return as_context(upgraded(given, upgrades))
+    except (ValueError, ContextError, RecursionError) as wrong:  # a ValueError, too, is what msgspec says of half characters
         raise ContextError(f"this stored context is damaged: {wrong}", text) from wrong
 
 
-def _plain(context: Context) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(context, enc_hook=_encoded, order="sorted")
-    return plain
+def as_context(given: dict[str, Any]) -> Context:
+    """The context that `plain` gave.
+
+    Raises:
+        ValueError, ContextError, RecursionError: saying what of it cannot be.
+    """
+    unknown = given.keys() - _FIELDS
+    if unknown:
+        raise ContextError(f"it has unknown fields {', '.join(sorted(unknown))}; was it written by another version?")
+    states_of_monitors(given.get("watched", EMPTY))
+    if given.get("progress") is not None:
+        given = {**given, "progress": frozen(given["progress"])}  # what tools returned may be of any kind, so nothing else freezes it
+    return as_value(given, Context)
+
+
+def plain(value: Any) -> Any:
+    """A context, or a value of one, as JSON holds it."""
+    return msgspec.to_builtins(value, enc_hook=_encoded, order="sorted")
+
+
+def as_value(given: Any, kind: type[T]) -> T:
+    """The value of `kind` that `plain` gave."""
+    return msgspec.convert(given, kind, dec_hook=_decoded)
 
 
 def _encoded(value: Any) -> Any:
@@ -60,11 +78,7 @@ def _encoded(value: Any) -> Any:
 
 def _decoded(kind: type, value: Any) -> Any:
     if kind is History:
-        return History(msgspec.convert(value, list[Message], dec_hook=_decoded))
+        return History(as_value(value, list[Message]))
     if kind in (FrozenDict, FrozenList):
         return freeze(value)
     raise NotImplementedError(kind)
-
-
-def _refuse_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")

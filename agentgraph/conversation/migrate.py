@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from operator import is_
+from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
@@ -12,7 +13,8 @@ from agentgraph.conversation.history import History
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.context import Context, Destination
+    from agentgraph.conversation.context import Context, Destination, Handed, Progress
+    from agentgraph.conversation.message import Message, ToolCall
 
 
 def obstacle(context: Context, graph: Destination) -> str | None:
@@ -30,31 +32,80 @@ def obstacle(context: Context, graph: Destination) -> str | None:
     return f"{context.agent!r} no longer offers {', '.join(map(repr, gone))}, which is pending" if gone else None
 
 
-def migrated(context: Context, graph: Destination, rename: Mapping[str, str]) -> Context:
-    """`context` with its agents renamed, belonging to `graph`. O(messages).
+def migrated(context: Context, graph: Destination, rename: Mapping[str, str], tools: Mapping[str, str]) -> Context:
+    """`context` with its agents and tools renamed, belonging to `graph`. O(messages).
 
-    Where monitors stand is forgotten if an agent is renamed, since what they demand speaks of names; it is read back from the messages.
-    A pending call that `graph` no longer offers stays pending and is answered as an unknown tool when the run goes on.
+    Where monitors stand is forgotten if anything is renamed, since what they demand speaks of names; it is read back from the messages.
     """
-
-    def new(agent: str | None) -> str | None:
-        return rename.get(agent, agent) if agent is not None else None
-
-    agent = new(context.agent)
+    names = _Names(graph, _checked(rename, "rename"), _checked(tools, "tools"))
+    agent = names.agent(context.agent)
     if agent is not None and graph.offered(agent) is None:
         renamed = f" (renamed from {context.agent!r})" if agent != context.agent else ""
         message = f"the agent {agent!r}{renamed} is not in this graph; give rename={{{context.agent!r}: <an agent of the graph>}}"
         raise ContextError(message, context)
-    handed = context.handed and replace(
-        context.handed,
-        source=rename.get(context.handed.source, context.handed.source),
-        target=rename.get(context.handed.target, context.handed.target),
-    )
-    progress = context.progress and replace(
-        context.progress, visits=FrozenDict({rename.get(name, name): count for name, count in context.progress.visits.items()})
-    )
-    messages = History(m if m.agent not in rename else replace(m, agent=new(m.agent)) for m in context.messages)
-    watched = EMPTY if rename else context.watched
     return replace(
-        context, agent=agent, handed=handed, messages=messages, progress=progress, fingerprint=graph.fingerprint, watched=watched
+        context,
+        agent=agent,
+        handed=context.handed and names.handed(context.handed),
+        messages=History(map(names.message, context.messages)),
+        progress=context.progress and names.progress(context.progress, agent),
+        fingerprint=graph.fingerprint,
+        watched=EMPTY if rename or tools else context.watched,
     )
+
+
+def _checked(names: Mapping[str, str], option: str) -> Mapping[str, str]:
+    given: Any = names
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for pair in given.items() for name in pair):
+        raise ContextError(f"migrate was given {option}={given!r:.80}; give a dict from old names to new ones", given)
+    return names
+
+
+class _Names:
+    """Old names, and what they are in the new graph."""
+
+    def __init__(self, graph: Destination, agents: Mapping[str, str], tools: Mapping[str, str]) -> None:
+        self._graph, self._agents, self._tools = graph, agents, tools
+        self._derived = {graph.handoff_name(old): graph.handoff_name(new) for old, new in agents.items()}
+
+    def agent(self, name: str | None) -> str | None:
+        """The present name of an agent."""
+        return self._agents.get(name, name) if name is not None else None
+
+    def tool(self, name: str, agent: str | None) -> str:
+        """The present name of a tool of `agent`. One that comes from an agent's name is taken where it is offered, and the old one is not."""
+        if name in self._tools:
+            return self._tools[name]
+        derived = self._derived.get(name)
+        if derived is None or agent is None:
+            return name
+        offered = self._graph.offered(agent) or ()
+        return derived if derived in offered and name not in offered else name
+
+    def message(self, message: Message) -> Message:
+        """`message`, spoken by the agent of the present name, calling tools by theirs."""
+        agent = self.agent(message.agent)
+        calls = self._calls(message.tool_calls, agent)
+        same = agent == message.agent and calls is message.tool_calls
+        return message if same else replace(message, agent=agent, tool_calls=calls)
+
+    def _calls(self, calls: tuple[ToolCall, ...], agent: str | None) -> tuple[ToolCall, ...]:
+        named = tuple(self._call(call, agent) for call in calls)
+        return calls if all(map(is_, named, calls)) else named
+
+    def _call(self, call: ToolCall, agent: str | None) -> ToolCall:
+        name = self.tool(call.name, agent)
+        return call if name == call.name else replace(call, name=name)
+
+    def handed(self, handed: Handed) -> Handed:
+        """The handoff by which the present agent came to hold the conversation."""
+        source, target = self._agents.get(handed.source, handed.source), self._agents.get(handed.target, handed.target)
+        return replace(handed, source=source, target=target, tool=self.tool(handed.tool, source))
+
+    def progress(self, progress: Progress, agent: str | None) -> Progress:
+        """The run under way: pending calls by their present names, and visits to agents that became one added up."""
+        visits: dict[str, int] = {}
+        for name, count in progress.visits.items():
+            visits[self._agents.get(name, name)] = visits.get(self._agents.get(name, name), 0) + count
+        calls = tuple(replace(pending, call=self._call(pending.call, agent)) for pending in progress.calls)
+        return replace(progress, calls=calls, visits=FrozenDict(visits))

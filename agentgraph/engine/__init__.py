@@ -1,7 +1,9 @@
 """The pure core: `step` follows a context by an event, `due` says what the outside still owes."""
 
+from agentgraph.engine.divergence import Divergence
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.replaying import replay_against
 from agentgraph.engine.trace import Trace, replay
 from agentgraph.engine.turn import TURN, Step, due, step
 from agentgraph.engine.view import provider_view, request_for
@@ -11,6 +13,7 @@ __all__ = [
     "Approved",
     "AskApproval",
     "CallModel",
+    "Divergence",
     "Effect",
     "Event",
     "Finish",
@@ -27,6 +30,7 @@ __all__ = [
     "due",
     "provider_view",
     "replay",
+    "replay_against",
     "request_for",
     "step",
 ]

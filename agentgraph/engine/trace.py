@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, overload
 from agentgraph.engine.turn import step
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from agentgraph.conversation.context import Context
     from agentgraph.engine.events import Event
     from agentgraph.machine.machine import Machine
@@ -37,6 +39,30 @@ class Trace(Sequence["tuple[Event, Context]"]):
     def contexts(self) -> tuple[Context, ...]:
         """Every snapshot, from before the first event to after the last."""
         return (self.start, *(context for _, context in self._pairs))
+
+    def save(self, path: str | Path, *, graph: str = "", target: str = "") -> None:
+        """Write this trace to a file, a line an event; the former content is replaced whole or not at all.
+
+        `graph` and `target` are noted in its header: the name of the graph, and how the command line is told of it.
+
+        Raises:
+            ContextError: when it cannot be written.
+        """
+        from agentgraph.engine.trace_file import save
+        from agentgraph.engine.trace_json import Header
+
+        save(self, path, Header(graph, self.contexts[-1].fingerprint, target))
+
+    @classmethod
+    def load(cls, path: str | Path, *, partial: bool = False) -> Trace:
+        """The trace that `save` wrote: an equal one. `partial`: of a file that was cut off, what can be read.
+
+        Raises:
+            ContextError: naming the line and what is wrong with it. Nothing in a file is ever executed.
+        """
+        from agentgraph.engine.trace_file import load
+
+        return load(path, partial=partial).trace
 
     def __len__(self) -> int:
         return len(self._pairs)

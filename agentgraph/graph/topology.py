@@ -326,6 +326,10 @@ class Topology:
             return None
         return frozenset(t.name for t in self._agents[agent].tools) | {e.tool for e in self.edges if e.source == agent}
 
+    def handoff_name(self, target: str) -> str:
+        """How a handoff to `target` is called, unless it says otherwise."""
+        return handoff_tool_name(target)
+
     def collapse(self, group: str | None = None, *, depth: int = 0) -> Self:
         """The quotient: `group` as a single node, or every group that lies `depth` groups deep or deeper.
 

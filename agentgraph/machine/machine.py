@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict
 from agentgraph.definition.agent import Agent
+from agentgraph.definition.naming import handoff_tool_name
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
 from agentgraph.graph.topology import Topology
@@ -104,6 +105,10 @@ class Machine:
     def offered(self, agent: str) -> frozenset[str] | None:
         """The names of the tools and handoffs of `agent`; None when there is no such agent."""
         return frozenset(self.offer(agent).names) if agent in self.agents else None
+
+    def handoff_name(self, target: str) -> str:
+        """How a handoff to `target` is called, unless it says otherwise."""
+        return handoff_tool_name(target)
 
     def nested(self, tool: Tool) -> Machine:
         """The machine of an agent or group that is used as a tool."""

@@ -7,26 +7,32 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from agentgraph.engine.events import ModelFailed, ModelReplied
+from agentgraph.engine.trace import Trace
 from agentgraph.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from agentgraph.conversation.reply import Reply
     from agentgraph.definition.model import ModelRequest
-    from agentgraph.engine.trace import Trace
 
 Answer = ModelReplied | ModelFailed
 
 
 class ReplayModel:
-    """Gives each agent the replies it had in `trace` again, in order; a failure fails again. Agents used as tools too."""
+    """Gives each agent the replies it had in `trace`, or in the trace in that file, again, in order; a failure fails again. Agents
+    used as tools too.
+
+    Raises:
+        ContextError: for a file that holds no trace.
+    """
 
     instant = True
 
-    def __init__(self, trace: Trace) -> None:
+    def __init__(self, trace: Trace | str | Path) -> None:
         self._answers: dict[str, deque[Answer]] = {}
-        for agent, answer in _recorded(trace):
+        for agent, answer in _recorded(trace if isinstance(trace, Trace) else Trace.load(trace)):
             self._answers.setdefault(agent, deque()).append(answer)
         self._lock = threading.Lock()
 

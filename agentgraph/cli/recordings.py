@@ -1,0 +1,102 @@
+"""Recordings in files and folders: traces of ours, stored contexts, and the messages of other systems."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.message import Message
+from agentgraph.engine.trace import Trace
+from agentgraph.engine.trace_file import load
+from agentgraph.errors import ContextError, DefinitionError
+
+ENDINGS = (".jsonl", ".json")
+_TRACE = b'{"agentgraph_trace"'
+_FORMS = 'a trace, a stored context, or objects with "messages" are expected'
+
+
+class Recording(NamedTuple):
+    """One conversation that was recorded, or why it cannot be read."""
+
+    name: str
+    held: Trace | tuple[Message, ...] | ContextError
+
+
+def files_in(paths: Iterable[Path]) -> list[Path]:
+    """The files that are meant: those named, and in the folders named, at any depth, all .jsonl and .json files.
+
+    Raises:
+        DefinitionError: for a path that is not there, and when there is nothing to read.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if not path.exists():
+            raise DefinitionError(f"there is no file or folder {str(path)!r}; give traces, or folders of them")
+        found += sorted(file for file in path.rglob("*") if file.suffix in ENDINGS and file.is_file()) if path.is_dir() else [path]
+    if not found:
+        raise DefinitionError(f"there is no recording in {', '.join(map(str, paths))}; they end with {' or '.join(ENDINGS)}")
+    return list(dict.fromkeys(found))
+
+
+def recordings_in(file: Path) -> Iterator[Recording]:
+    """Every conversation in `file`: one, or one a line."""
+    try:
+        content = file.read_bytes()
+    except OSError as wrong:
+        yield Recording(str(file), ContextError(f"it cannot be read: {wrong.strerror or wrong}"))
+        return
+    if content.startswith(_TRACE):
+        yield _trace(file)
+    elif file.suffix == ".json":
+        yield from _whole(str(file), content)
+    else:
+        for number, line in enumerate(content.splitlines(), 1):
+            if line.strip():
+                yield _conversation(f"{file}:{number}", line)
+
+
+def _trace(file: Path) -> Recording:
+    try:
+        return Recording(str(file), load(file).trace)
+    except ContextError as wrong:
+        return Recording(str(file), ContextError(str(wrong).removeprefix(f"{file}, ")))
+
+
+def _whole(name: str, content: bytes) -> Iterator[Recording]:
+    """One conversation, or a list of them."""
+    try:
+        given = json.loads(content)
+    except (ValueError, RecursionError) as wrong:
+        yield Recording(name, ContextError(f"it is not JSON: {wrong}"))
+        return
+    if isinstance(given, list) and any(isinstance(row, dict) and "messages" in row for row in given):
+        for number, row in enumerate(given, 1):
+            yield _read(f"{name}:{number}", row)
+    else:
+        yield _read(name, given)
+
+
+def _conversation(name: str, line: bytes) -> Recording:
+    try:
+        return _read(name, json.loads(line))
+    except (ValueError, RecursionError) as wrong:
+        return Recording(name, ContextError(f"it is not JSON: {wrong}"))
+
+
+def _read(name: str, given: Any) -> Recording:
+    try:
+        return Recording(name, _messages(given))
+    except ContextError as wrong:
+        return Recording(name, wrong)
+
+
+def _messages(given: Any) -> tuple[Message, ...]:
+    if isinstance(given, dict) and "agentgraph_context" in given:
+        return tuple(Context.from_json(json.dumps(given)).messages)
+    messages = given.get("messages") if isinstance(given, dict) else given
+    if not isinstance(messages, list):
+        raise ContextError(f"it holds no conversation; {_FORMS}")
+    return tuple(map(Message.from_openai, messages))

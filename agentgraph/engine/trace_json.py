@@ -1,0 +1,202 @@
+"""Trace <-> lines of JSON: a header, then an event a line with what it changed in the context, then the traces inside, then an end.
+
+    {"agentgraph_trace": 1, "graph": "support", "fingerprint": "5c0f...", "start": {...}}
+    {"event": {"type": "UserSaid", ...}, "then": {"agent": "Triage", "messages": [...], ...}}
+    {"in": ["c1"], "start": {...}}
+    {"in": ["c1"], "event": {...}, "then": {...}}
+    {"end": 4}
+
+A trace comes back equal, and no machine is needed for it. `messages` are those that were added, `history` is all of them where
+the former ones are not kept. Nothing that is read is ever executed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
+
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.context_json import as_context, as_value, plain
+from agentgraph.conversation.message import Message
+from agentgraph.conversation.stored import Form, Upgrade, frozen, parsed, upgraded, written
+from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.trace import Pair, Trace
+from agentgraph.errors import ContextError
+
+FORM = Form("agentgraph_trace", "trace")
+_FIELDS = Context.__struct_fields__
+_ANY_EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp
+
+
+class Header(Struct, frozen=True, omit_defaults=True):
+    """What a recording says of the graph that ran. It is told to people, and nothing is looked up by it."""
+
+    graph: str = ""
+    fingerprint: str | None = None
+    target: str = ""
+    """How the command line was told of the graph."""
+
+
+class Recording(NamedTuple):
+    """A trace that was read, and what was written above it."""
+
+    header: Header
+    trace: Trace
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def lines_of(trace: Trace, header: Header = Header()) -> Iterator[str]:  # noqa: B008 - it cannot change
+    """`trace` as lines, without their ends. O(what happened): what a step left as it was is not written again."""
+    yield written({FORM.key: FORM.version, **asdict(header), "start": plain(trace.start)})
+    count = 1
+    for line in _below(trace, ()):
+        yield line
+        count += 1
+    yield written({"end": count})
+
+
+def _below(trace: Trace, within: tuple[str, ...]) -> Iterator[str]:
+    where = {"in": within} if within else {}
+    for before, (event, after) in zip(trace.contexts, trace, strict=False):
+        yield written({**where, "event": plain(event), "then": _changed(before, after)})
+    for call_id, child in trace.children.items():
+        inside = (*within, call_id)
+        yield written({"in": inside, "start": plain(child.start)})
+        yield from _below(child, inside)
+
+
+def _changed(before: Context, after: Context) -> dict[str, Any]:
+    # By identity: 1 and True are equal, and yet not the same.
+    changed = {name: getattr(after, name) for name in _FIELDS if getattr(after, name) is not getattr(before, name)}
+    messages = changed.get("messages")
+    if messages is not None:
+        kept = len(before.messages)
+        if messages.first(kept) == before.messages:
+            changed["messages"] = messages[kept:]
+        else:
+            changed["history"] = changed.pop("messages")
+    return {name: plain(value) for name, value in changed.items()}
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+def read_lines(lines: Iterable[bytes], *, partial: bool = False, form: Form = FORM) -> Recording:
+    """The trace that `lines_of` wrote. `partial`: where its end is missing or the last line is cut off, as far as it can be read.
+
+    Raises:
+        ContextError: with the number of the line that cannot be read, and why.
+    """
+    reading: _Reading | None = None
+    number, left = 0, iter(lines)
+    try:
+        for number, line in enumerate(left, 1):  # noqa: B007 - told when a line fails
+            if reading is None:
+                reading = _Reading(line, form)
+            else:
+                reading.take(line)
+        if reading is None:
+            raise ContextError("nothing is there; a trace begins with its header")
+        if not reading.ended and not partial:
+            raise ContextError("the file ends here, before the trace does: it was cut off, or is being written")
+    except (ValueError, ContextError, RecursionError) as wrong:
+        if partial and reading is not None and next(left, None) is None:
+            return reading.recording()
+        raise ContextError(f"line {max(number, 1)}: {wrong}") from wrong
+    return reading.recording()
+
+
+class _Part:
+    """A trace that is being read."""
+
+    def __init__(self, start: Context) -> None:
+        self.start = self.now = start
+        self.pairs: list[Pair] = []
+
+
+class _Reading:
+    """What the lines so far have said."""
+
+    def __init__(self, line: bytes, form: Form) -> None:
+        given = parsed(line)
+        if form.key not in given:
+            raise ContextError(f'this is no trace: a first line with "{form.key}" is expected')
+        self._upgrades: tuple[Upgrade, ...] = form.since(given.pop(form.key))
+        given = upgraded(given, self._upgrades)
+        start = _taken(given, "start")
+        self._header = as_value(given, Header)
+        self._parts: dict[tuple[str, ...], _Part] = {(): _Part(as_context(start))}
+        self._lines = 1
+        self.ended = False
+
+    def take(self, line: bytes) -> None:
+        """One more line."""
+        if self.ended:
+            raise ContextError("something follows the end of the trace")
+        given = upgraded(parsed(line), self._upgrades)
+        within = as_value(given.pop("in", ()), tuple[str, ...])
+        if "end" in given:
+            self._end(given["end"])
+        elif "start" in given:
+            self._begin(within, _taken(given, "start"))
+        else:
+            self._follow(within, _taken(given, "event"), _taken(given, "then"))
+        self._lines += 1
+
+    def _begin(self, within: tuple[str, ...], start: dict[str, Any]) -> None:
+        if not within or within in self._parts or within[:-1] not in self._parts:
+            raise ContextError(
+                f"a trace begins inside {' > '.join(within) or 'nothing'}, which there is already, or inside nothing that is there"
+            )
+        self._parts[within] = _Part(as_context(start))
+
+    def _follow(self, within: tuple[str, ...], event: dict[str, Any], then: dict[str, Any]) -> None:
+        part = self._parts.get(within)
+        if part is None:
+            raise ContextError(f"an event inside {' > '.join(within)}, where no trace has begun")
+        part.now = _followed(part.now, then)
+        part.pairs.append((_event(event), part.now))
+
+    def _end(self, lines: object) -> None:
+        if type(lines) is not int or lines != self._lines:
+            raise ContextError(f"the trace ends after {lines!r:.40} lines, and there were {self._lines}: some are missing, or were added")
+        self.ended = True
+
+    def recording(self) -> Recording:
+        """What it came to."""
+        made: dict[tuple[str, ...], Trace] = {}
+        for within, part in reversed(self._parts.items()):  # what lies inside comes later
+            inside = {key[-1]: made[key] for key in self._parts if key[:-1] == within and key}
+            made[within] = Trace(part.start, part.pairs, inside)
+        return Recording(self._header, made[()])
+
+
+def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:
+    value = given.pop(name, None)
+    if not isinstance(value, dict):
+        raise ContextError(f'"{name}" is {value!r:.40}; an object is expected')
+    return value
+
+
+def _followed(before: Context, then: Mapping[str, Any]) -> Context:
+    given = dict(then)
+    anew = "history" in given
+    if anew:
+        given["messages"] = given.pop("history")
+    read = as_context(given)
+    changed = {name: getattr(read, name) for name in given}
+    if "messages" in changed and not anew:
+        changed["messages"] = before.messages + changed["messages"]
+    return replace(before, **changed)
+
+
+def _event(given: dict[str, Any]) -> Event:
+    event: Event = as_value(frozen(given), _ANY_EVENT)
+    if isinstance(event, UserSaid):
+        Message("user", event.content)  # refuses what is neither text nor a list of parts
+    return event

@@ -1,0 +1,142 @@
+"""The laws of moving a conversation into a changed graph: it goes on there, or the reason is named; and nothing is lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, strategies as st
+
+from agentgraph import Agent, AgentGraph, AgentRunner, Budget, Context, ContextError, Message, RunConfig, ScriptedModel, call, handoff, tool
+from agentgraph.engine import due
+from tests.laws.test_runs import configs, spoken
+from tests.strategies import Improviser, Move, changed, conversations, graphs
+
+SECOND = "the same, under another name"
+
+
+def renamed(graph: AgentGraph, agent: str) -> AgentGraph:
+    """`graph` with `agent` called otherwise, and so the handoffs to it that have no name of their own."""
+    called = {name: SECOND if name == agent else name for name in graph.agents}
+    after = AgentGraph(graph.name)
+    for name, each in graph.agents.items():
+        after.add_agent(each.replace(name=called[name], handoffs=()))
+    for edge in graph.edges:
+        own = None if edge.tool == graph.handoff_name(edge.target) else edge.tool
+        after.add_handoff(called[edge.source], edge.handoff.replace(target=called[edge.target], tool_name=own))
+    after.entry = called[graph.entry]
+    return after
+
+
+def without_names(messages: Any) -> list[Any]:
+    """What was said, but for the names of agents and tools."""
+    return [(m.role, m.content, m.tool_call_id, [(c.id, c.arguments, c.text) for c in m.tool_calls], m.agent is None) for m in messages]
+
+
+@given(graphs(), conversations(), configs(), st.data())
+def test_a_migrated_context_goes_on_or_the_reason_is_named(
+    graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
+) -> None:
+    """From any snapshot of any run, into any changed graph, with agents renamed or not."""
+    context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
+    agent = data.draw(st.sampled_from(sorted(graph.agents)))
+    after = renamed(data.draw(changed(graph)), agent)
+    rename = data.draw(st.sampled_from([{agent: SECOND}, {}]))
+    before = context.to_json()
+    if context.agent is not None and rename.get(context.agent, context.agent) not in after.agents:
+        with pytest.raises(ContextError) as refused:
+            context.migrate(after, rename)
+        assert repr(context.agent) in str(refused.value)
+        assert refused.value.given is context
+    else:
+        moved = context.migrate(after, rename)
+        assert without_names(moved.messages) == without_names(context.messages)
+        assert [(c.id, c.arguments) for c in moved.pending] == [(c.id, c.arguments) for c in context.pending]
+        for field in ("data", "facts", "usage", "turn", "phase"):
+            assert getattr(moved, field) == getattr(context, field)
+        goes_on(after, moved)
+    assert context.to_json() == before
+
+
+def goes_on(graph: AgentGraph, context: Context) -> None:
+    runner = AgentRunner(graph, RunConfig(model=Improviser([]), approve=lambda call: True))
+    results = [runner.run("and now?", context=context)] + ([runner.resume(context)] if due(context) else [])
+    for result in results:
+        assert not isinstance(result.error, ContextError), result.error
+        assert result.messages[: len(context.messages)] == tuple(context.messages)
+
+
+@given(graphs(), conversations(), configs(), st.data())
+def test_renaming_an_agent_there_and_back_gives_the_same(
+    graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
+) -> None:
+    """Handoffs, answers to them, visits and pending calls are renamed with it, and nothing else is."""
+    context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
+    agent = data.draw(st.sampled_from(sorted(graph.agents)))
+    after = renamed(graph, agent)
+
+    there = context.migrate(after, {agent: SECOND})
+
+    assert agent not in {there.agent, *(m.agent for m in there.messages)}
+    assert there.migrate(graph, {SECOND: agent}) == context.replace(fingerprint=graph.fingerprint)
+
+
+# -- one by one ----------------------------------------------------------------------------------------------------------
+
+
+@tool(needs_approval=True)
+def ask_person() -> str:
+    """Ask a person."""
+    return "yes"
+
+
+def waiting() -> Context:
+    """Triage waits for an approval, and is to hand over to Billing after it."""
+    model = ScriptedModel([[call("ask_person"), handoff("Billing")]])
+    graph = AgentGraph("desk").add_agent(Agent("Triage", tools=[ask_person])).add_agent(Agent("Billing")).add_handoff("Triage", "Billing")
+    return AgentRunner(graph, RunConfig(model=model)).run("hello").context
+
+
+def desk(billing: str, tool_name: str | None = None, *, person: str = "ask_person") -> AgentGraph:
+    graph = AgentGraph("desk").add_agent(Agent("Triage", tools=[ask_person.replace(name=person)])).add_agent(Agent(billing))
+    return graph.add_handoff("Triage", billing, tool_name=tool_name)
+
+
+@pytest.mark.parametrize(
+    ("graph", "options"),
+    [
+        (desk("Accounts"), {"rename": {"Billing": "Accounts"}}),
+        (desk("Accounts", "handoff_to_billing"), {"rename": {"Billing": "Accounts"}}),
+        (desk("Accounts", "to_accounts"), {"rename": {"Billing": "Accounts"}, "tools": {"handoff_to_billing": "to_accounts"}}),
+        (desk("Accounts", person="confirm"), {"rename": {"Billing": "Accounts"}, "tools": {"ask_person": "confirm"}}),
+        (desk("Accounts").compile(), {"rename": {"Billing": "Accounts"}}),
+    ],
+)
+def test_a_pending_handoff_is_carried_out_under_its_new_name(graph: Any, options: dict[str, Any]) -> None:
+    context = waiting().migrate(graph, **options)
+
+    result = AgentRunner(graph, RunConfig(model=ScriptedModel(["here is Accounts"]), approve=lambda call: True)).resume(context)
+
+    assert (result.output, result.path) == ("here is Accounts", ("Triage", "Accounts"))
+
+
+def test_visits_of_agents_that_became_one_are_added_up() -> None:
+    model = ScriptedModel([handoff("B"), handoff("C"), handoff("B"), RuntimeError("away")])
+    team = [Agent("A", handoffs=["B"]), Agent("B", handoffs=["C"]), Agent("C", handoffs=["B"])]
+    trace = AgentRunner.with_agents(*team, config=RunConfig(model=model, budget=Budget(visits=9))).run("go").trace
+    context = trace.contexts[-2]
+    assert context.progress is not None
+    assert context.progress.visits == {"B": 2, "C": 1}
+
+    moved = context.migrate(AgentGraph.of(Agent("A"), Agent("D")), {"B": "D", "C": "D"})
+
+    assert moved.progress is not None
+    assert moved.progress.visits == {"D": 3}
+
+
+@pytest.mark.parametrize("options", [{"rename": {"A": 5}}, {"rename": [("A", "B")]}, {"tools": {None: "x"}}, {"tools": "ab"}])
+def test_names_that_are_none_are_refused(options: dict[str, Any]) -> None:
+    context = Context("A", messages=[Message("user", "hi")])
+
+    with pytest.raises(ContextError, match="a dict from old names to new ones"):
+        context.migrate(AgentGraph.of(Agent("A")), **options)
