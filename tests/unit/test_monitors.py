@@ -130,6 +130,19 @@ def test_calls_of_one_reply_are_judged_in_call_order() -> None:
     ]
 
 
+def test_a_call_that_a_monitor_sees_waits_for_a_person_before_it() -> None:
+    """What is approved late still comes first."""
+    graph = AgentGraph.of(Agent("one", tools=(authenticate.replace(needs_approval=True), initiate_return)))
+    both = calling(call("authenticate"), call("initiate_return", item="lamp"))
+    waiting = spoken([VERIFIED_FIRST], both, graph=graph)
+    runner = AgentRunner(graph, RunConfig(model=ScriptedModel([Reply("done")])), monitors=[VERIFIED_FIRST])
+    allowed, denied = (runner.resume(waiting.context, approvals={waiting.context.pending[0].id: say}) for say in (True, False))
+
+    assert (waiting.stop_reason, len(waiting.context.pending)) == ("approval", 2)
+    assert answers(allowed) == ["verified", "label for lamp"]
+    assert answers(denied) == ["error: not approved", REFUSED]
+
+
 def test_a_refused_handoff_leaves_the_conversation_where_it_is() -> None:
     demand = precedes(calls("authenticate"), enters("returns"))
     result = spoken([demand], TO_RETURNS, "please show your papers")
@@ -211,6 +224,15 @@ def test_what_goes_on_inside_a_tool_counts_and_is_refused_there() -> None:
     refused = "error: 'initiate_return' was not run: it would break at_most(1, calls('initiate_return'))"
     assert inner == ["label for lamp", refused, refused]
     assert result.context.watched == {str(limit): 1}
+
+
+def test_agents_called_beside_each_other_share_what_they_may_do() -> None:
+    limit = at_most(1, calls("initiate_return"))
+    twice = calling(call("ask_office", input="one"), call("ask_office", input="two"))
+    result = spoken([limit], twice, TAKE_BACK, "inside", TAKE_BACK, "inside", "done", graph=with_back_office())
+    said = [m.text for trace in result.trace.children.values() for m in trace.contexts[-1].messages if m.role == "tool"]
+
+    assert said == ["label for lamp", "error: 'initiate_return' was not run: it would break at_most(1, calls('initiate_return'))"]
 
 
 def test_the_end_of_a_run_inside_a_tool_is_no_end() -> None:
