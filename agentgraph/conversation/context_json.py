@@ -41,7 +41,7 @@ def load(text: str | bytes) -> Context:
     if unknown:
         raise ContextError(f"this context has unknown fields {', '.join(sorted(unknown))}; was it written by another version?", text)
     try:
-        return msgspec.convert(given, Context, dec_hook=_decoded)
+        return msgspec.convert(given, Context, dec_hook=decoded)
     except (msgspec.ValidationError, ContextError, RecursionError) as wrong:
         raise ContextError(f"this stored context is damaged: {wrong}", text) from wrong
 
@@ -57,9 +57,10 @@ def _encoded(value: Any) -> Any:
     raise NotImplementedError(type(value))
 
 
-def _decoded(kind: type, value: Any) -> Any:
+def decoded(kind: type, value: Any) -> Any:
+    """A type of ours that msgspec does not know, of what JSON holds of it."""
     if kind is History:
-        return History(msgspec.convert(value, list[Message], dec_hook=_decoded))
+        return History(msgspec.convert(value, list[Message], dec_hook=decoded))
     if kind in (FrozenDict, FrozenList):
         return freeze(value)
     raise NotImplementedError(kind)
