@@ -33,7 +33,9 @@ def inside(run: Run, tool_run: ToolRun, *, apart: bool = False) -> Run:
         within=(*around.within, tool_run.call.id),
         deps=around.deps,
     )
-    return Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts))
+    child = Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts))
+    child.is_within(run, tool_run.call.id)
+    return child
 
 
 def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:
