@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.message import Message as Message, ToolCall as ToolCall
     from agentgraph.conversation.reply import Reply as Reply, call as call
     from agentgraph.conversation.secret import Secret as Secret
+    from agentgraph.conversation.store import Entry as Entry, Lease as Lease, Store as Store, Stored as Stored
     from agentgraph.conversation.usage import Usage as Usage
     from agentgraph.definition.agent import Agent as Agent
     from agentgraph.definition.decision import Final as Final, Forward as Forward, Rewrite as Rewrite, ToolOutput as ToolOutput
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
         LimitReached as LimitReached,
         ModelError as ModelError,
         ProviderError as ProviderError,
+        StoreError as StoreError,
     )
     from agentgraph.machine.machine import Machine as Machine
     from agentgraph.runtime.agent_runner import AgentRunner as AgentRunner, Runner as Runner
     from agentgraph.runtime.config import RunConfig as RunConfig
+    from agentgraph.runtime.conversation import Conversation as Conversation
     from agentgraph.runtime.models.keyword import KeywordModel as KeywordModel
     from agentgraph.runtime.models.litellm import LiteLLMModel as LiteLLMModel
     from agentgraph.runtime.models.replaying import ReplayModel as ReplayModel
@@ -61,6 +64,10 @@ if TYPE_CHECKING:
     )
     from agentgraph.runtime.recording import record as record
     from agentgraph.runtime.result import RunResult as RunResult, RunResultWithContext as RunResultWithContext
+    from agentgraph.stores.memory import MemoryStore as MemoryStore
+    from agentgraph.stores.opening import open_store as open_store
+    from agentgraph.stores.postgres import PostgresStore as PostgresStore
+    from agentgraph.stores.sqlite import SQLiteStore as SQLiteStore
     from agentgraph.views.compare.comparing import diff as diff
 
 __version__ = "0.1.0"
@@ -72,6 +79,7 @@ _HOME = {
     "conversation.message": ("Message", "ToolCall"),
     "conversation.reply": ("Reply", "call"),
     "conversation.secret": ("Secret",),
+    "conversation.store": ("Entry", "Lease", "Store", "Stored"),
     "conversation.usage": ("Usage",),
     "definition.agent": ("Agent",),
     "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput"),
@@ -94,10 +102,12 @@ _HOME = {
         "LimitReached",
         "ModelError",
         "ProviderError",
+        "StoreError",
     ),
     "machine.machine": ("Machine",),
     "runtime.agent_runner": ("AgentRunner", "Runner"),
     "runtime.config": ("RunConfig",),
+    "runtime.conversation": ("Conversation",),
     "runtime.models.keyword": ("KeywordModel",),
     "runtime.models.litellm": ("LiteLLMModel",),
     "runtime.models.replaying": ("ReplayModel",),
@@ -118,6 +128,10 @@ _HOME = {
     ),
     "runtime.result": ("RunResult", "RunResultWithContext"),
     "runtime.recording": ("record",),
+    "stores.memory": ("MemoryStore",),
+    "stores.opening": ("open_store",),
+    "stores.postgres": ("PostgresStore",),
+    "stores.sqlite": ("SQLiteStore",),
     "views.compare.comparing": ("diff",),
 }
 _WHERE = {name: module for module, names in _HOME.items() for name in names}

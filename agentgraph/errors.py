@@ -131,4 +131,18 @@ class ContextError(AgentGraphError):
 
 
 class Conflict(AgentGraphError):
-    """Another turn of the same conversation was committed first. Nothing of it is lost or merged."""
+    """Another turn of the same conversation goes on, or was committed first. Nothing of it is lost or merged.
+
+    `expected` is the step that this turn stood at, None where it did not begin; `actual` the one that the conversation stands at.
+    """
+
+    def __init__(self, message: str, conversation: str = "", expected: int | None = None, actual: int | None = None) -> None:
+        self.conversation, self.expected, self.actual = conversation, expected, actual
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (*self.args, self.conversation, self.expected, self.actual)
+
+
+class StoreError(AgentGraphError):
+    """A store that cannot be opened, read or written. What it holds is as it was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -61,8 +62,21 @@ def as_context(given: dict[str, Any]) -> Context:
 
 
 def plain(value: Any) -> Any:
-    """A context, or a value of one, as JSON holds it."""
-    return msgspec.to_builtins(value, enc_hook=_encoded, order="sorted")
+    """A context, some of its fields or messages, or an event, as JSON holds it: facts sorted, and what users gave in the order they gave it."""
+    given = msgspec.to_builtins(value, enc_hook=_encoded)
+    for holder in _with_facts(given) if isinstance(given, dict) else ():
+        holder.get("facts", _NONE).sort()
+    return given
+
+
+_NONE: list[str] = []
+
+
+def _with_facts(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield given
+    progress = given.get("progress") or {}
+    yield progress.get("seen") or {}
+    yield from (call.get("returned") or {} for call in progress.get("calls", ()))
 
 
 def as_value(given: Any, kind: type[T]) -> T:

@@ -44,16 +44,16 @@ def written(plain: Any) -> str:
     return json.dumps(plain, allow_nan=False, separators=(",", ":"))
 
 
-def parsed(text: str | bytes) -> dict[str, Any]:
-    """The object in `text`.
+def parsed(text: str | bytes, kind: type = dict) -> Any:
+    """The object, or what `kind` says, in `text`.
 
     Raises:
         ValueError, RecursionError: saying why it is none.
     """
     plain = text.decode() if isinstance(text, bytes) else text  # given bytes, json would guess at encodings
     given = json.loads(plain, parse_constant=_refuse_constant, parse_float=_finite)
-    if not isinstance(given, dict):
-        raise ValueError(f"an object is expected, not {type(given).__name__}")  # noqa: TRY004 - of the text, not of an argument
+    if not isinstance(given, kind):
+        raise ValueError(f"{'an object' if kind is dict else 'a list'} is expected, not {type(given).__name__}")  # noqa: TRY004 - of the text, not of an argument
     return given
 
 

@@ -42,6 +42,8 @@ class Tool:
     retries: int = 0
     final: bool = False
     needs_approval: bool = False
+    idempotent: bool = False
+    """Whether running one call twice does no more than running it once, so that a kept conversation may run it again after a crash."""
     sets: frozenset[str] = frozenset()
     requires: frozenset[str] = frozenset()
     is_async: bool = False
@@ -57,9 +59,9 @@ class Tool:
         checked_tool_name(self.name, "a tool")
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
-        if {type(self.final), type(self.needs_approval)} != {bool}:
+        if {type(self.final), type(self.needs_approval), type(self.idempotent)} != {bool}:
             raise DefinitionError(
-                f"tool {self.name!r} has final={self.final!r}, needs_approval={self.needs_approval!r}; give True or False"
+                f"tool {self.name!r} has final={self.final!r}, needs_approval={self.needs_approval!r}, idempotent={self.idempotent!r}; give True or False"
             )
         if type(self.retries) is not int or self.retries < 0:
             raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
@@ -137,6 +139,7 @@ def tool(
     retries: int = 0,
     final: bool = False,
     needs_approval: bool = False,
+    idempotent: bool = False,
     sets: str | Iterable[str] = (),
     requires: str | Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -144,7 +147,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
     """Make a `Tool` of a function: its name, docstring and annotations are what the model is told.
 
     Options: name, description, returns (what it gives, in words, for people), parameters (a JSON Schema instead of the
-    signature), timeout (seconds), retries, final (its output ends the run), needs_approval, sets and requires (facts).
+    signature), timeout (seconds), retries, final (its output ends the run), needs_approval, idempotent (may be run again
+    after a crash), sets and requires (facts).
 
     >>> @tool
     ... def check_balance(account_id: str, ctx: ToolContext) -> str:

@@ -8,6 +8,8 @@ from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.secret import redacted_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from typing_extensions import TypeVar
 
     from agentgraph.conversation.context import Context
@@ -27,15 +29,23 @@ class ToolContext(Generic[Deps]):
     `ToolContext[Shop]` says what `deps` is.
     """
 
-    __slots__ = ("_snapshot", "_updates", "call_id", "deps", "tool")
+    __slots__ = ("_origin", "_snapshot", "_updates", "call_id", "deps", "tool")
 
-    def __init__(self, snapshot: Context, call_id: str, tool: str, deps: Deps) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Context, call_id: str, tool: str, deps: Deps, origin: Callable[[], str]) -> None:
+        self._snapshot, self._origin = snapshot, origin
         self._updates = EMPTY
         self.call_id = call_id
         self.tool = tool
         self.deps = deps
         """The live objects that the run was given: the same for all its tools, by reference, never stored."""
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same each time this call is run, and of no other call: for who must not do a thing twice.
+
+        It outlives a crash where the conversation is kept in a store; a run that is not has new ones each time it is taken up.
+        """
+        return f"{self._origin()}/{self.call_id}"
 
     @property
     def agent(self) -> str:

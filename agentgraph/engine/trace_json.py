@@ -20,15 +20,13 @@ from msgspec.structs import asdict, replace
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.context_json import as_context, as_value, plain
-from agentgraph.conversation.message import Message
-from agentgraph.conversation.stored import Form, Upgrade, frozen, parsed, upgraded, written
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.conversation.stored import Form, Upgrade, parsed, upgraded, written
+from agentgraph.engine.event_json import as_event
 from agentgraph.engine.trace import Pair, Trace
 from agentgraph.errors import ContextError
 
 FORM = Form("agentgraph_trace", "trace")
 _FIELDS = Context.__struct_fields__
-_ANY_EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp
 
 
 class Header(Struct, frozen=True, omit_defaults=True):
@@ -80,7 +78,8 @@ def _changed(before: Context, after: Context) -> dict[str, Any]:
             changed["messages"] = messages[kept:]
         else:
             changed["history"] = changed.pop("messages")
-    return {name: plain(value) for name, value in changed.items()}
+    as_json: dict[str, Any] = plain(changed)
+    return as_json
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -160,7 +159,7 @@ class _Reading:
         if part is None:
             raise ContextError(f"an event inside {' > '.join(within)}, where no trace has begun")
         part.now = _followed(part.now, then)
-        part.pairs.append((_event(event), part.now))
+        part.pairs.append((as_event(event), part.now))
 
     def _end(self, lines: object) -> None:
         if type(lines) is not int or lines != self._lines:
@@ -193,10 +192,3 @@ def _followed(before: Context, then: Mapping[str, Any]) -> Context:
     if "messages" in changed and not anew:
         changed["messages"] = before.messages + changed["messages"]
     return replace(before, **changed)
-
-
-def _event(given: dict[str, Any]) -> Event:
-    event: Event = as_value(frozen(given), _ANY_EVENT)
-    if isinstance(event, UserSaid):
-        Message("user", event.content)  # refuses what is neither text nor a list of parts
-    return event

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
 
 _LONGEST_ID = 64
-INTERRUPTED = "error: interrupted, outcome unknown"
+OUTCOME_UNKNOWN = "interrupted, outcome unknown"
+INTERRUPTED = f"error: {OUTCOME_UNKNOWN}"
 
 # Anthropic refuses a history with tool calls when no tool is declared, so an agent without any declares this one.
 _PLACEHOLDER: FrozenDict = freeze(

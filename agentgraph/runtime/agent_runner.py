@@ -18,6 +18,7 @@ from agentgraph.machine.machine import Machine
 from agentgraph.runtime import tasks, threads
 from agentgraph.runtime.callbacks import NOBODY, Callback, with_callback
 from agentgraph.runtime.config import DEFAULT, RunConfig
+from agentgraph.runtime.conversation import DEFAULT_LEASE, FRESH, Conversation
 from agentgraph.runtime.observations import (
     AgentCompleted,
     AgentHandoff,
@@ -38,6 +39,7 @@ from agentgraph.runtime.surroundings import Surroundings
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from agentgraph.conversation.store import Store
     from agentgraph.definition.decision import Decision, ToolOutput
     from agentgraph.definition.model import Model
     from agentgraph.machine.happening import Monitor
@@ -83,13 +85,13 @@ class AgentRunner:
         `input` is text, or content parts; None takes up a context that was left in the middle of a run. `deps` are live
         objects for the tools of this run, in place of the config's; like `context` and `config`, in every way of running.
         """
-        run = self._begun(context, config, deps)
+        run = self.begun(context, config, deps)
         threads.perform(run, input)
         return run.result()
 
     async def arun(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
         """Hold one turn in asyncio."""
-        run = self._begun(context, config, deps)
+        run = self.begun(context, config, deps)
         await tasks.perform(run, input)
         return run.result()
 
@@ -105,7 +107,7 @@ class AgentRunner:
 
         With None as input it takes up what is pending, as `resume` does; `approvals` then answers calls that wait for a person.
         """
-        run = self._begun(context, config, deps, streaming=True, approvals=approvals)
+        run = self.begun(context, config, deps, streaming=True, approvals=approvals)
         return RunStream(run, threads.watch(run, input))
 
     def astream(
@@ -117,7 +119,7 @@ class AgentRunner:
         approvals: Mapping[str, bool | str] | None = None,
     ) -> AsyncRunStream:
         """`stream` in asyncio, with `async for`."""
-        run = self._begun(context, config, deps, streaming=True, approvals=approvals)
+        run = self.begun(context, config, deps, streaming=True, approvals=approvals)
         return AsyncRunStream(run, tasks.watch(run, input))
 
     def resume(
@@ -127,7 +129,7 @@ class AgentRunner:
 
         `approvals` answers calls that wait for a person, by call id: True, False, or why not.
         """
-        run = self._begun(context, config, deps, approvals=approvals)
+        run = self.begun(context, config, deps, approvals=approvals)
         threads.perform(run, None)
         return run.result()
 
@@ -135,7 +137,7 @@ class AgentRunner:
         self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
     ) -> RunResult:
         """`resume` in asyncio."""
-        run = self._begun(context, config, deps, approvals=approvals)
+        run = self.begun(context, config, deps, approvals=approvals)
         await tasks.perform(run, None)
         return run.result()
 
@@ -149,7 +151,7 @@ class AgentRunner:
         deps: Any = None,
     ) -> RunResultWithContext[C]:
         """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
-        run = self._begun(context, (config or self.config).with_run_context(factory, handler), deps)
+        run = self.begun(context, (config or self.config).with_run_context(factory, handler), deps)
         threads.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
@@ -163,11 +165,21 @@ class AgentRunner:
         deps: Any = None,
     ) -> RunResultWithContext[C]:
         """`run_with_run_context` in asyncio."""
-        run = self._begun(context, (config or self.config).with_run_context(factory, handler), deps)
+        run = self.begun(context, (config or self.config).with_run_context(factory, handler), deps)
         await tasks.perform(run, input)
         return RunResultWithContext(run.result(), run.run_value)
 
-    def _begun(
+    def conversation(
+        self, id: str, store: Store, context: Context | None = None, wait: float = 0.0, lease: float = DEFAULT_LEASE
+    ) -> Conversation:
+        """The conversation called `id` in `store`, which is made when its first turn is held, beginning at `context`.
+
+        Every step is written down before what it asks for is done. `wait` is how many seconds a turn waits for another one of
+        this conversation; `lease`, after how many seconds without a sign of life another worker may take it over.
+        """
+        return Conversation(self, id, store, context, wait, lease)
+
+    def begun(
         self,
         context: Context | None,
         config: RunConfig | None,
@@ -176,6 +188,7 @@ class AgentRunner:
         streaming: bool = False,
         approvals: Mapping[str, bool | str] | None = None,
     ) -> Run:
+        """A run that has not begun: what all the ways of running share."""
         around = self._around
         if config is not None or streaming or approvals is not None or deps is not None:
             if config is not None and not isinstance(config, RunConfig):
@@ -188,7 +201,7 @@ class AgentRunner:
             deps = next((given for given in (deps, config.deps) if given is not None), around.deps)
             around = replace(around, config=config, streaming=streaming, collecting=streaming, approvals=approvals, deps=deps)
         if context is None:
-            context = _FRESH
+            context = FRESH
         elif not isinstance(context, Context):
             raise DefinitionError(
                 f"a run was given the context {context!r:.60}; give a Context, such as result.context or Context.from_json(text)"
@@ -257,9 +270,6 @@ class Runner:
     def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> AgentRunner:
         """A runner for agents that name their own handoffs; the first is the entry."""
         return AgentRunner.with_agents(*agents, config=config, monitors=monitors)
-
-
-_FRESH = Context()
 
 
 def _compiled(graph: Any) -> Machine:

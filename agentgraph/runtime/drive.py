@@ -46,8 +46,13 @@ class Await(Struct, frozen=True):
     """Wait for the next thing to arrive from the tools that were started; send it back."""
 
 
+class Keep(Struct, frozen=True):
+    """Keep the step that was taken; send back whether that failed."""
+
+
 ARRIVAL = Await()
-Wanted = Ask | Call | Start | Await | Observation
+KEEP = Keep()
+Wanted = Ask | Call | Start | Await | Keep | Observation
 
 
 def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
@@ -55,7 +60,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     waiting: deque[Effect] = deque(run.begin(said))
     most = run.around.config.tool_concurrency
     running = 0
-    while waiting or running:
+    while (run.unkept is None or not (yield KEEP)) and (waiting or running):
         while run.outbox:
             yield run.outbox.popleft()
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):

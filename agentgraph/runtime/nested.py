@@ -36,7 +36,9 @@ def inside(run: Run, tool_run: ToolRun, *, apart: bool = False) -> Run:
         deps=around.deps,
     )
     watched = watching(around.machine, run.context).watched if around.machine.monitors else EMPTY
-    return Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts, watched=watched))
+    child = Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts, watched=watched))
+    child.is_within(run, tool_run.call.id)
+    return child
 
 
 def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic, perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import uuid4
 
 from msgspec import structs
 
@@ -22,7 +23,7 @@ from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutp
 from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
-from agentgraph.engine.view import request_for
+from agentgraph.engine.view import OUTCOME_UNKNOWN, request_for
 from agentgraph.engine.watch import watching
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import tell
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.budget import Budget
     from agentgraph.definition.model import Model, ModelRequest
     from agentgraph.engine.effects import Effect
+    from agentgraph.runtime.journal import Journal
     from agentgraph.runtime.surroundings import Surroundings
 
 
@@ -61,6 +63,13 @@ def _read(said: Any) -> tuple[Any, str]:
     return message.content, message.text
 
 
+class _Unkept(NamedTuple):
+    event: Event
+    before: Context
+    path: int
+    """How long the path was."""
+
+
 class Run:
     """One run. `context` is always the latest snapshot, whatever happens to the run."""
 
@@ -72,6 +81,14 @@ class Run:
     _handling: Handling | None = None
     _finish: Finish | None = None
     _cause: BaseException | None = None
+    journal: Journal | None = None
+    """Where its steps are kept, if they are."""
+    unkept: _Unkept | None = None
+    """The step that was taken and is not kept yet."""
+    obstacle: AgentGraphError | None = None
+    """Why it cannot begin."""
+    _in_flight: frozenset[str] = frozenset()
+    _origin = ""
 
     def __init__(self, around: Surroundings, context: Context) -> None:
         self.around = around
@@ -89,6 +106,8 @@ class Run:
         """Start with what the user said, or, given None, take up what is due."""
         around = self.around
         try:
+            if self.obstacle is not None:
+                raise self.obstacle
             if around.config.run_context is not None:
                 self._handling = Handling(around.config.run_context)
             if said is None:
@@ -116,6 +135,8 @@ class Run:
             raise ContextError("nothing is pending in this context, so there is nothing to take up; give a message", self.context)
         self._refuse_stranger()
         self._refuse_misfits()
+        if self.journal is not None:
+            self._in_flight = frozenset(effect.call.id for effect in effects if isinstance(effect, RunTool))
         progress = self.context.progress
         if progress is not None and progress.settings.budget is not None:
             self._start_clock(progress.settings.budget, progress.seconds)
@@ -158,6 +179,8 @@ class Run:
             event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
         after, effects = step(self.around.machine, before, event)
         self.context = after
+        if self.journal is not None:
+            self.unkept = _Unkept(event, before, len(self._path))
         self._pairs.append((event, after))
         if after.handed is not before.handed or not self._path:
             self._path.append(after.agent or "")
@@ -169,6 +192,38 @@ class Run:
             for observation in observed(before, event, Step(after, effects), seconds, self.around.within):
                 self.tell(observation)
         return effects
+
+    def start_from(self, context: Context) -> None:
+        """Begin at `context`: what a store has turned out to hold."""
+        self.context = self._start = context
+
+    def keep(self) -> bool:
+        """Write down the step that was taken, before anything it asks for is done. Waits for the store.
+
+        When it cannot be kept it has not happened: the run stands where it stood, and is over. Returns whether that is so.
+        """
+        unkept, self.unkept = self.unkept, None
+        assert unkept is not None
+        assert self.journal is not None
+        try:
+            self.journal.keep(unkept.event, self.context)
+        except AgentGraphError as error:
+            self.context = unkept.before
+            self._pairs.pop()
+            del self._path[unkept.path :]
+            self._finish = Finish("error", error=error)
+            return True
+        return False
+
+    def origin(self) -> str:
+        """What tells this run's calls from those of all others: it is the same when the conversation is taken up from a store."""
+        if not self._origin:
+            self._origin = self.journal.born if self.journal is not None else uuid4().hex
+        return self._origin
+
+    def is_within(self, outer: Run, call_id: str) -> None:
+        """This run goes on inside a call of `outer`."""
+        self._origin = f"{outer.origin()}/{call_id}"
 
     def seconds_left(self) -> float | None:
         """Until the run's time is up; None when it has no limit."""
@@ -222,15 +277,19 @@ class Run:
         return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {shown(error)}")
 
     def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned:
-        """The call, ready to run; its start is observed. Or, where the tool has gone since the call was made, what is said of that."""
+        """The call, ready to run; its start is observed. Or what is said of one that is not run: the tool has gone since, or
+        it was running when the conversation was left, and nobody knows what it did.
+        """
         tool = self.around.machine.offer(effect.agent).tools.get(effect.call.name)
         if tool is None:
             return ToolReturned(effect.call.id, error=f"there is no tool {effect.call.name!r} any more")
+        if effect.call.id in self._in_flight and not tool.idempotent:
+            return ToolReturned(effect.call.id, error=OUTCOME_UNKNOWN)
         if self.watched:
             self._started_at[effect.call.id] = perf_counter()
             self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
         try:
-            return ToolRun(tool, effect.call, seen_by(self.context, effect.call), self.around.deps)
+            return ToolRun(tool, effect.call, seen_by(self.context, effect.call), self.around.deps, self.origin)
         except Mismatch as wrong:
             return ToolReturned(effect.call.id, error=f"the arguments of {effect.call.name!r} do not fit any more: {wrong}")
 

@@ -14,7 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.runtime.drive import Ask, Call, Start, drive
+from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread
@@ -93,6 +93,8 @@ class _AtWork:
             child = inside(self._run, wanted.tool_run)
             await perform(child, wanted.tool_run.arguments["input"])
             return came_back(self._run, wanted.tool_run, child)
+        if wanted is KEEP:
+            return await _kept(self._run)
         self._arrivals = self._arrivals or asyncio.Queue()
         if type(wanted) is not Start:
             return await _in_time(self._run, self._arrivals.get())
@@ -106,6 +108,12 @@ class _AtWork:
         for task in list(self.tasks):
             task.cancel()
         await asyncio.gather(*self.tasks, return_exceptions=True)
+
+
+async def _kept(run: Run) -> bool:
+    """Keep the step that was taken, without holding up the loop; whether that failed."""
+    assert run.journal is not None
+    return run.keep() if run.journal.store.instant else (await called_apart(run.keep)).open()
 
 
 async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
@@ -142,7 +150,7 @@ async def _reply(ask: Ask) -> Reply:
     reply = ask.model.reply
     if _is_async(reply):
         return await reply(ask.request)  # type: ignore[no-any-return]
-    answer = reply(ask.request) if getattr(ask.model, "instant", False) else (await _in_thread(lambda: reply(ask.request))).open()
+    answer = reply(ask.request) if getattr(ask.model, "instant", False) else (await called_apart(lambda: reply(ask.request))).open()
     return await answer if inspect.isawaitable(answer) else answer  # type: ignore[no-any-return]
 
 
@@ -178,7 +186,7 @@ async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
     pieces: Any = stream(ask.request)
     if not hasattr(pieces, "__anext__"):
         instant, step = getattr(ask.model, "instant", False), partial(next, pieces, None)
-        while (item := step() if instant else (await _in_thread(step)).open()) is not None:
+        while (item := step() if instant else (await called_apart(step)).open()) is not None:
             yield item
         return
     async with aclosing(pieces):
@@ -226,11 +234,11 @@ async def _attempted(tool_run: ToolRun) -> Outcome[Any]:
     """What one attempt comes to; opened by who called, since no StopIteration leaves a coroutine as itself."""
     if tool_run.tool.is_async:
         return Outcome(await tool_run.attempt())
-    outcome = await _in_thread(tool_run.attempt)
+    outcome = await called_apart(tool_run.attempt)
     return Outcome(await outcome.open()) if outcome.is_awaitable else outcome
 
 
-async def _in_thread(function: Callable[[], Any]) -> Outcome[Any]:
+async def called_apart(function: Callable[[], Any]) -> Outcome[Any]:
     """What `function` comes to, called in a thread; a cancelled wait leaves the thread behind, unheard."""
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[Outcome[Any]] = loop.create_future()

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
-from agentgraph.runtime.drive import Ask, Call, Start, drive
+from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
@@ -89,6 +89,8 @@ def _answer(run: Run, wanted: Any, arrivals: _Arrivals) -> Any:
         return came_back(run, wanted.tool_run, child)
     if type(wanted) is Start:
         return _start(run, wanted.tool_run, arrivals)
+    if wanted is KEEP:
+        return run.keep()
     try:
         return arrivals.get(timeout=_at_least_0(run.seconds_left()))
     except Empty:

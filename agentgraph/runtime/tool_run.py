@@ -11,6 +11,8 @@ from agentgraph.engine.events import ToolReturned
 from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.message import ToolCall
     from agentgraph.definition.tool import Tool
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 class ToolRun:
     """One call of one tool, ready to run."""
 
-    __slots__ = ("arguments", "call", "deps", "handed", "snapshot", "tool")
+    __slots__ = ("arguments", "call", "deps", "handed", "origin", "snapshot", "tool")
 
-    def __init__(self, tool: Tool, call: ToolCall, snapshot: Context, deps: Any) -> None:
-        self.tool, self.call, self.snapshot, self.deps = tool, call, snapshot, deps
+    def __init__(self, tool: Tool, call: ToolCall, snapshot: Context, deps: Any, origin: Callable[[], str]) -> None:
+        self.tool, self.call, self.snapshot, self.deps, self.origin = tool, call, snapshot, deps, origin
         self.start_over()
 
     def attempt(self) -> Any:
@@ -45,7 +47,7 @@ class ToolRun:
 
     def start_over(self) -> None:
         """Forget what a failed attempt changed."""
-        self.handed = ToolContext(self.snapshot, self.call.id, self.tool.name, self.deps)
+        self.handed = ToolContext(self.snapshot, self.call.id, self.tool.name, self.deps, self.origin)
         self.arguments: dict[str, Any] = self.tool.arguments.check(thaw(self.call.arguments))
         if self.tool.context_parameter is not None:
             self.arguments = {**self.arguments, self.tool.context_parameter: self.handed}

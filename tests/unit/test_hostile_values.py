@@ -309,3 +309,15 @@ def test_a_home_declared_later_is_seen() -> None:
 def test_a_home_that_is_not_there_is_found() -> None:
     with pytest.raises(DefinitionError, match="home='Nope'"):
         AgentGraph.of(Agent("A"), home="Nope").compile()
+
+
+def test_a_stored_context_keeps_what_tools_gave_in_the_order_they_gave_it() -> None:
+    """A run resumed from JSON tells the model the same text as one that went on."""
+    given = Context(data={"z": 1, "a": {"y": 1, "b": 2}}, facts=["of age", "verified", "a", "z"])
+
+    text = given.to_json()
+
+    assert Context.from_json(text).to_json() == text
+    assert list(Context.from_json(text).data) == ["z", "a"]
+    assert list(Context.from_json(text).data["a"]) == ["y", "b"]
+    assert '"facts":["a","of age","verified","z"]' in text

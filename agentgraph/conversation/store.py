@@ -1,0 +1,131 @@
+"""What a store is: conversations as rows of text, one for each step, added and never changed.
+
+A store knows no contexts, events or agents. It keeps text under (conversation, sequence) and is asked three things: that
+a row is added only behind the row its writer has seen, that a conversation has one owner at a time, and that what it has
+said to be written is written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from agentgraph.errors import StoreError
+
+LONGEST_KEY = 1_000
+"""Characters. An index of PostgreSQL takes little more."""
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One step, as text: what happened, and what it changed."""
+
+    seq: int
+    """0 is where the conversation began, which nothing led to."""
+    event: str
+    """JSON of the event; empty where there was none."""
+    state: str
+    """JSON of the fields of the context, but for its messages: those that changed, or all of them."""
+    whole: bool
+    """Whether `state` has all of them."""
+    messages: str
+    """JSON of the messages that are new."""
+    under_way: bool
+    """Whether a run goes on behind this step."""
+
+
+class Lease(Struct, frozen=True, gc=False):
+    """Who may write to a conversation, and where it stands."""
+
+    owner: str
+    born: str
+    """Tells this conversation from others that had its id before they were deleted."""
+    seq: int
+    """Its last step; -1 before the first."""
+    seconds: float
+    """Until it runs out, by the clock of the store."""
+
+
+class Stored(Struct, frozen=True, gc=False):
+    """One conversation, as a list of them shows it."""
+
+    id: str
+    seq: int
+    under_way: bool
+    """Whether it stopped, or goes on, within a run: in need of `resume`, an approval, or patience."""
+    updated: float
+    """When its last step was written: seconds since 1970, by the clock of the store."""
+    leased: float | None
+    """Seconds for which a turn still holds it: 0 or less when its owner is gone, None when nobody is."""
+
+
+class Store(Protocol):
+    """Keeps conversations. From any number of threads; every method may be asked again when its answer was lost.
+
+    Every method raises `StoreError` when it cannot do what it was asked, and then has done nothing.
+    """
+
+    @property
+    def instant(self) -> bool:
+        """Whether no method ever waits, so that an event loop may call it."""
+        ...
+
+    def lease(self, conversation: str, owner: str, seconds: float) -> Lease:
+        """Take the conversation for `owner`, who may have it already. What is returned names another owner where one has it."""
+        ...
+
+    def renew(self, conversation: str, owner: str, seconds: float) -> bool:
+        """Keep a lease that `owner` has for `seconds` from now; whether it has it."""
+        ...
+
+    def release(self, conversation: str, owner: str) -> None:
+        """Give back what `owner` has, if it has it."""
+        ...
+
+    def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
+        """Add `entries`, all or none, behind those that are there, and renew the lease. What was added already is not added again.
+
+        Raises:
+            Conflict: when others are there, or `owner` has the conversation no longer.
+        """
+        ...
+
+    def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
+        """The steps from `first` to `last`, in order."""
+        ...
+
+    def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
+        """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys."""
+        ...
+
+    def delete(self, conversation: str) -> bool:
+        """Forget a conversation, whoever has it; whether there was one."""
+        ...
+
+    def close(self) -> None:
+        """Let go of files and connections. The store opens them again when it is used again."""
+        ...
+
+
+def key_of(conversation: str) -> str:
+    """The id as printable ASCII, which every database takes as it is: quotes, NUL and lone surrogates are escaped as in JSON.
+
+    Raises:
+        StoreError: for what is no id, or too long for an index.
+    """
+    given: Any = conversation
+    if not isinstance(given, str) or not given:
+        raise StoreError(f"a conversation has the id {conversation!r:.60}; give a text that is not empty")
+    key = json.dumps(conversation)[1:-1]
+    if len(key) > LONGEST_KEY:
+        raise StoreError(
+            f"a conversation has an id of {len(key):,} characters, escaped as in JSON; a database keeps an index of {LONGEST_KEY:,} at most: shorten it, or give a hash of it"
+        )
+    return key
+
+
+def id_of(key: str) -> str:
+    """The id that `key_of` gave this key."""
+    return str(json.loads(f'"{key}"'))

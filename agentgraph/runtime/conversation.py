@@ -1,0 +1,215 @@
+"""Conversation: one that is kept in a store, step by step, and outlives whoever holds it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from agentgraph.conversation.context import Context
+from agentgraph.conversation.store import key_of
+from agentgraph.engine.journal import Place, latest, pairs, places
+from agentgraph.engine.trace import Trace
+from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
+from agentgraph.runtime import tasks, threads
+from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.stream import AsyncRunStream, RunStream
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.store import Store
+    from agentgraph.runtime.agent_runner import AgentRunner, Said
+    from agentgraph.runtime.config import RunConfig
+    from agentgraph.runtime.observations import Observation
+    from agentgraph.runtime.result import RunResult
+    from agentgraph.runtime.run import Run
+
+DEFAULT_LEASE = 30.0
+"""Seconds without a sign of life after which a turn's owner counts as gone."""
+FRESH = Context()
+_METHODS = ("lease", "renew", "release", "append", "entries", "list", "delete", "close")
+
+
+class Conversation:
+    """One conversation in a store. From any number of threads, tasks and processes: one turn at a time holds it.
+
+    A turn that comes while another goes on waits its turn as long as `wait` says, and then its result has a `Conflict`. A
+    turn whose process was killed is over when its lease has run out. Whoever comes then, `resume` or the next message,
+    takes up exactly where it stopped: what a model or a tool has answered is not asked again. A model that had not answered is
+    asked again. A tool that had not is run again if it is `idempotent`, with the same `ctx.idempotency_key`; of another the model
+    is told that its outcome is unknown. An agent used as a tool counts as one call.
+    """
+
+    def __init__(self, runner: AgentRunner, id: str, store: Store, start: Context | None, wait: float, lease: float) -> None:
+        if any(not callable(getattr(store, name, None)) for name in _METHODS):
+            raise DefinitionError(
+                f"a conversation was given the store {store!r:.60}; give a store, such as open_store('sqlite:///file.db')"
+            )
+        begin: Any = FRESH if start is None else start
+        if not isinstance(begin, Context):
+            raise DefinitionError(f"a conversation was given the context {start!r:.60}; give a Context to begin at")
+        limits: tuple[tuple[str, Any, float], ...] = (("wait", wait, 0.0), ("lease", lease, 0.1))
+        for name, seconds, least in limits:
+            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
+                raise DefinitionError(f"a conversation was given {name}={seconds!r:.40}; give seconds, {least:g} or more")
+        key_of(id)
+        self.id, self.store, self.wait, self.lease = id, store, wait, lease
+        self._runner, self._start = runner, begin
+        self._known = Known()
+
+    # -- turns -------------------------------------------------------------------------------------------------------------
+
+    def run(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+        """Hold one turn, waiting in this thread. As `AgentRunner.run`, with the context in the store."""
+        return self._held(self._begun(config, deps), input)
+
+    async def arun(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+        """Hold one turn in asyncio."""
+        return await self._aheld(self._begun(config, deps), input)
+
+    def resume(self, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+        """Take up the run that was left: by a crash, or because a call waits for a person. `approvals` answers such calls, by id."""
+        return self._held(self._begun(config, deps, approvals=approvals), None)
+
+    async def aresume(
+        self, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
+    ) -> RunResult:
+        """`resume` in asyncio."""
+        return await self._aheld(self._begun(config, deps, approvals=approvals), None)
+
+    def stream(
+        self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
+    ) -> RunStream:
+        """Hold one turn, and watch it. One that is left before its end is given back, and can be taken up."""
+        run = self._begun(config, deps, streaming=True, approvals=approvals)
+        return RunStream(run, self._watched(run, input))
+
+    def astream(
+        self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
+    ) -> AsyncRunStream:
+        """`stream` in asyncio, with `async for`."""
+        run = self._begun(config, deps, streaming=True, approvals=approvals)
+        return AsyncRunStream(run, self._awatched(run, input))
+
+    def _begun(
+        self, config: RunConfig | None, deps: Any, *, streaming: bool = False, approvals: Mapping[str, bool | str] | None = None
+    ) -> Run:
+        run = self._runner.begun(self._start, config, deps, streaming=streaming, approvals=approvals)
+        run.journal = Journal(self.store, self.id, self.lease, self._start)
+        return run
+
+    def _held(self, run: Run, said: Said) -> RunResult:
+        with self._hold(run):
+            threads.perform(run, said)
+        return run.result()
+
+    async def _aheld(self, run: Run, said: Said) -> RunResult:
+        async with self._ahold(run):
+            await tasks.perform(run, said)
+        return run.result()
+
+    def _watched(self, run: Run, said: Said) -> Generator[Observation, None, None]:
+        with self._hold(run), closing(threads.watch(run, said)) as observations:
+            yield from observations
+
+    async def _awatched(self, run: Run, said: Said) -> AsyncGenerator[Observation, None]:
+        async with self._ahold(run), aclosing(tasks.watch(run, said)) as observations:
+            async for observation in observations:
+                yield observation
+
+    @contextmanager
+    def _hold(self, run: Run) -> Iterator[None]:
+        """Have the conversation while `run` lasts; what keeps it from being had is in the result of the run."""
+        journal = _journal_of(run)
+        try:
+            run.start_from(journal.open(self._known, self.wait))
+        except AgentGraphError as obstacle:
+            run.obstacle = obstacle
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._known = Known(journal.born, journal.place)
+            journal.close()
+
+    @asynccontextmanager
+    async def _ahold(self, run: Run) -> AsyncIterator[None]:
+        journal = _journal_of(run)
+        try:
+            run.start_from(await journal.aopen(self._known, self.wait))
+        except AgentGraphError as obstacle:
+            run.obstacle = obstacle
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._known = Known(journal.born, journal.place)
+            await journal.aclose()
+
+    # -- reading -----------------------------------------------------------------------------------------------------------
+
+    @property
+    def context(self) -> Context:
+        """The latest snapshot in the store, whoever has written it.
+
+        Raises:
+            StoreError: when it cannot be read.
+        """
+        entries = self.store.entries(self.id)
+        return latest(self.id, Place(), entries).context if entries else self._start
+
+    def history(self) -> Trace:
+        """All that has happened, as one trace; the n-th of its contexts is `at(n)`.
+
+        Raises:
+            StoreError: when it cannot be read, naming the first step that cannot.
+        """
+        read = list(places(self.id, Place(), self.store.entries(self.id)))
+        return Trace(read[0][1].context if read else self._start, pairs(read))
+
+    def at(self, seq: int) -> Context:
+        """The context after step `seq`; 0 is where the conversation began.
+
+        Raises:
+            ContextError: when there is no such step.
+            StoreError: when it cannot be read.
+        """
+        entries = self.store.entries(self.id, 0, seq)
+        if not entries or entries[-1].seq != seq:
+            has = f"steps 0 to {len(self.store.entries(self.id)) - 1}" if entries else "no step yet"
+            raise ContextError(f"the conversation {self.id!r:.60} has no step {seq!r:.40}; it has {has}", seq)
+        return latest(self.id, Place(), entries).context
+
+    # -- more of them --------------------------------------------------------------------------------------------------------
+
+    def fork(self, seq: int, new_id: str | None = None) -> Conversation:
+        """Another conversation, which begins where this one was after step `seq`. Neither sees the other.
+
+        Raises:
+            ContextError: when there is no such step.
+            Conflict: when there is a conversation called `new_id` already.
+        """
+        start = self.at(seq)
+        forked = Conversation(self._runner, new_id or f"{self.id[:200]}/{uuid4().hex}", self.store, start, self.wait, self.lease)
+        journal = Journal(self.store, forked.id, self.lease, start)
+        journal.open(Known(), 0.0)
+        try:
+            journal.begin()
+        finally:
+            journal.close()
+        return forked
+
+    def delete(self) -> bool:
+        """Forget it, with all its steps; whether there was one. A turn that goes on ends with a `Conflict`."""
+        self._known = Known()
+        return self.store.delete(self.id)
+
+    def __repr__(self) -> str:
+        return f"Conversation({self.id!r:.60}, {self.store!r})"
+
+
+def _journal_of(run: Run) -> Journal:
+    assert run.journal is not None
+    return run.journal

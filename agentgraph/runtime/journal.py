@@ -1,0 +1,146 @@
+"""A turn's hold on a kept conversation: the lease, where it stands, and the steps that are written."""
+
+from __future__ import annotations
+
+import asyncio
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+from agentgraph.engine.journal import Place, latest, written
+from agentgraph.errors import AgentGraphError, Conflict
+from agentgraph.runtime.heartbeat import HEARTBEAT
+from agentgraph.runtime.log import logger
+from agentgraph.runtime.outcome import in_thread
+from agentgraph.runtime.tasks import called_apart
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from agentgraph.conversation.context import Context
+    from agentgraph.conversation.store import Lease, Store
+    from agentgraph.engine.events import Event
+
+T = TypeVar("T")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
+
+
+class Known:
+    """What of a conversation was read before: it need not be read again."""
+
+    __slots__ = ("born", "place")
+
+    def __init__(self, born: str = "", place: Place | None = None) -> None:
+        self.born, self.place = born, place or Place()
+
+
+class Journal:
+    """One turn's own. `owner` is unlike that of any other turn, so a step that was written says which turn wrote it."""
+
+    def __init__(self, store: Store, conversation: str, seconds: float, start: Context) -> None:
+        self.store, self.conversation, self.seconds, self.start = store, conversation, seconds, start
+        self.owner = uuid4().hex
+        self.born = ""
+        self.place = Place()
+
+    # -- the lease -------------------------------------------------------------------------------------------------------
+
+    def open(self, known: Known, wait: float) -> Context:
+        """Take the conversation, waiting up to `wait` seconds for its turn; where it stands.
+
+        Raises:
+            Conflict: when another turn still has it then.
+            StoreError: when it cannot be read.
+        """
+        until, pause = monotonic() + wait, _FIRST_PAUSE
+        while (taken := self._taken()).owner != self.owner:
+            if monotonic() >= until:
+                raise self._conflict(taken)
+            sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+        return self._read(taken, known)
+
+    async def aopen(self, known: Known, wait: float) -> Context:
+        """`open`, in asyncio."""
+        until, pause = monotonic() + wait, _FIRST_PAUSE
+        try:
+            while (taken := await self._apart(self._taken)).owner != self.owner:
+                if monotonic() >= until:
+                    raise self._conflict(taken)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            return await self._apart(lambda: self._read(taken, known))
+        except asyncio.CancelledError:
+            in_thread(self.close, lambda _: None)  # it may have been taken meanwhile
+            raise
+
+    async def aclose(self) -> None:
+        """`close`, in asyncio: it is done also when the waiting is cancelled."""
+        await self._apart(self.close)
+
+    def renew(self) -> None:
+        """Hold it for as long again."""
+        self.store.renew(self.conversation, self.owner, self.seconds)
+
+    def close(self) -> None:
+        """Give it back. A lease that cannot be given back runs out."""
+        HEARTBEAT.let_go(self)
+        try:
+            self.store.release(self.conversation, self.owner)
+        except AgentGraphError:
+            logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
+
+    def _taken(self) -> Lease:
+        return self.store.lease(self.conversation, self.owner, self.seconds)
+
+    def _read(self, taken: Lease, known: Known) -> Context:
+        HEARTBEAT.hold(self)
+        try:
+            self.born = taken.born
+            place = known.place if known.born == taken.born and known.place.seq <= taken.seq else Place()
+            if place.seq < taken.seq:
+                place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
+            self.place = place
+        except BaseException:
+            self.close()
+            raise
+        return self.place.context if self.place.seq >= 0 else self.start
+
+    def _conflict(self, taken: Lease) -> Conflict:
+        return Conflict(
+            f"another turn of {self.conversation!r:.60} is under way at step {taken.seq}; its lease runs out in {max(taken.seconds, 0):.1f} s: try again, or wait your turn with wait=seconds",
+            self.conversation,
+            None,
+            taken.seq,
+        )
+
+    async def _apart(self, function: Callable[[], T]) -> T:
+        return function() if self.store.instant else (await called_apart(function)).open()
+
+    # -- the steps -------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Write down where the conversation begins, for one that nobody has spoken in yet.
+
+        Raises:
+            Conflict: when it has begun already.
+            StoreError: when it cannot be written.
+        """
+        entry, place = written(Place(), None, self.start)
+        self.store.append(self.conversation, self.owner, [entry], self.seconds)
+        self.place = place
+
+    def keep(self, event: Event, after: Context) -> None:
+        """Write a step down. The first one brings the beginning with it.
+
+        Raises:
+            Conflict: when the conversation has moved on without this turn.
+            StoreError: when it cannot be written.
+        """
+        entries, place = [], self.place
+        if place.seq < 0:
+            beginning, place = written(place, None, self.start)
+            entries.append(beginning)
+        entry, place = written(place, event, after)
+        self.store.append(self.conversation, self.owner, [*entries, entry], self.seconds)
+        self.place = place

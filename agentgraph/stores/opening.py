@@ -1,0 +1,41 @@
+"""A store by its URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from agentgraph.conversation.store import Store
+from agentgraph.errors import DefinitionError
+from agentgraph.stores.memory import MemoryStore
+from agentgraph.stores.postgres import PostgresStore
+from agentgraph.stores.sqlite import SQLiteStore
+
+_SQLITE = "sqlite:///"
+_KINDS: dict[str, Callable[[str], Store]] = {
+    "memory:": lambda _: MemoryStore(),
+    _SQLITE: lambda url: SQLiteStore(unquote(url.removeprefix(_SQLITE))),
+    "postgresql://": PostgresStore,
+    "postgres://": PostgresStore,
+}
+_KNOWN = "'memory:', 'sqlite:///relative.db', 'sqlite:////absolute/file.db', 'postgresql://user@host/database'"
+
+
+def open_store(url: str) -> Store:
+    """The store at `url`.
+
+    >>> open_store("memory:")
+    MemoryStore(0 conversations)
+
+    Raises:
+        DefinitionError: for a URL that means none, saying which do.
+        StoreError: when it cannot be opened.
+    """
+    given: Any = url
+    if isinstance(given, str):
+        for begin, kind in _KINDS.items():
+            if given.startswith(begin) and (given != begin or begin == "memory:"):
+                return kind(given)
+    shown = given.split("@")[-1] if isinstance(given, str) else given  # what stands before it may be a password
+    raise DefinitionError(f"there is no store at {shown!r:.80}; give {_KNOWN}")

@@ -1,0 +1,112 @@
+"""The store in PostgreSQL: for workers on many machines.
+
+What was asked is asked again, on another connection, when the connection breaks: an answer that was lost is no answer,
+and every method of a store may be asked twice. A server that comes back within the patience is not noticed by a turn.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from agentgraph.errors import DefinitionError, StoreError
+from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
+
+if TYPE_CHECKING:
+    import psycopg
+
+T = TypeVar("T")
+_PATIENCE = 30.0  # seconds for a server to come back
+_PAUSE = 0.1
+_CONNECTING = 5  # seconds
+
+
+class PostgresStore(SQLStore):
+    """Conversations in the database at `url`, in tables that are made when they are missing.
+
+    `connections` is how many are open at most; threads beyond that wait for one.
+
+    Raises:
+        StoreError: when it cannot be reached, or was made by a newer version.
+        DefinitionError: when psycopg is not installed.
+    """
+
+    dialect = Dialect(
+        now="extract(epoch FROM clock_timestamp())::float8",
+        text='TEXT COLLATE "C"',
+        real="DOUBLE PRECISION",
+        mark="%s",
+        schema="SELECT to_regclass('agentgraph_schema') IS NOT NULL",
+        alone="SELECT pg_advisory_xact_lock(7310867)",
+    )
+
+    def __init__(self, url: str, connections: int = 10) -> None:
+        try:
+            import psycopg
+        except ImportError as missing:
+            raise DefinitionError('a store in PostgreSQL needs psycopg; pip install "agentgraph-fsm[postgres]"') from missing
+        self._psycopg, self._url, self._most = psycopg, url, connections
+        parts = psycopg.conninfo.conninfo_to_dict(url)
+        self.where = f"the database {parts.get('dbname', '')!r} at {parts.get('host', 'localhost')!s}"
+        self._begin()
+        self._performed(self._made, patience=0.0)
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
+        self._free: list[psycopg.Connection[Any]] = []
+        self._places = threading.BoundedSemaphore(self._most)
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        if self._process == os.getpid():
+            while self._free:
+                self._free.pop().close()
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):
+            self.close()
+
+    def _made(self) -> None:
+        with self._transaction(writing=True) as execute:
+            if self._version(execute) < VERSION:
+                self._upgrade(execute)
+
+    @contextmanager
+    def _transaction(self, *, writing: bool) -> Iterator[Execute]:
+        if self._process != os.getpid():  # after a fork: the connections are the parent's
+            self._of_the_parent = self._free
+            self._begin()
+        with self._places:
+            connection = self._taken()
+            try:
+                if not writing:
+                    yield connection.execute
+                else:
+                    with connection.transaction():
+                        yield connection.execute
+            finally:
+                if connection.closed or connection.broken:
+                    connection.close()
+                    self.close()  # a server that is gone is gone for the others too
+                else:
+                    self._free.append(connection)
+
+    def _taken(self) -> psycopg.Connection[Any]:
+        with suppress(IndexError):
+            return self._free.pop()
+        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECTING)
+
+    def _performed(self, work: Callable[[], T], patience: float = _PATIENCE) -> T:
+        until = monotonic() + patience
+        while True:
+            try:
+                return work()
+            except self._psycopg.Error as wrong:
+                lost = isinstance(wrong, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
+                if not lost or monotonic() >= until:
+                    raise StoreError(f"{self.where} cannot be used: {wrong}; what it holds is as it was") from wrong
+            sleep(_PAUSE)

@@ -1,0 +1,239 @@
+"""The store in SQL: the tables, the statements, and the order of them. A database adds how it is reached.
+
+Two tables. `conversations` has a row for each conversation: where it stands, and who has it. `steps` has a row for each
+step, added in the same transaction that moves the conversation on, and only when it stood one step before: compare and
+set. Values are bound, never written into statements. Times are the database's, so that clocks of workers need not agree.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any, Self, TypeVar
+
+from msgspec import Struct
+
+from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of
+from agentgraph.errors import StoreError
+from agentgraph.stores.conflicts import overtaken
+
+T = TypeVar("T")
+Execute = Callable[..., Any]
+"""`execute(statement, values)` within one transaction; gives a cursor."""
+
+UPGRADES: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE agentgraph_conversations (
+            id {text} PRIMARY KEY, born TEXT NOT NULL, seq BIGINT NOT NULL, under_way INTEGER NOT NULL, updated {real} NOT NULL,
+            owner TEXT, until {real} NOT NULL)""",
+        """CREATE TABLE agentgraph_steps (
+            conversation {text} NOT NULL, seq BIGINT NOT NULL,
+            writer TEXT NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL, whole INTEGER NOT NULL, messages TEXT NOT NULL,
+            under_way INTEGER NOT NULL, PRIMARY KEY (conversation, seq))""",
+    ),
+)
+"""The n-th leads from version n to version n + 1; a new database has version 0."""
+
+VERSION = len(UPGRADES)
+
+_HELD = "SELECT owner, born, seq, until - {now} FROM agentgraph_conversations WHERE id = ?"
+_LEASE = """INSERT INTO agentgraph_conversations AS kept (id, born, seq, under_way, updated, owner, until)
+    VALUES (?, ?, -1, 0, {now}, ?, {now} + ?)
+    ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, until = excluded.until
+    WHERE kept.owner IS NULL OR kept.owner = excluded.owner OR kept.until <= {now}"""
+_RENEW = "UPDATE agentgraph_conversations SET until = {now} + ? WHERE id = ? AND owner = ?"
+_RELEASE = "UPDATE agentgraph_conversations SET owner = NULL WHERE id = ? AND owner = ?"
+_MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated = {now}, until = {now} + ?
+    WHERE id = ? AND seq = ? AND owner = ?"""
+_WRITER = "SELECT writer FROM agentgraph_steps WHERE conversation = ? AND seq = ?"
+_STANDS = "SELECT seq FROM agentgraph_conversations WHERE id = ?"
+_ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state, whole, messages, under_way)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
+_ENTRIES = """SELECT seq, event, state, whole, messages, under_way FROM agentgraph_steps
+    WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
+_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END FROM agentgraph_conversations
+    WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
+_FORGET = (
+    "DELETE FROM agentgraph_conversations WHERE id = ?",
+    "DELETE FROM agentgraph_steps WHERE conversation = ?",
+)  # in the order of an append
+_LAST = 2**62
+
+_SCHEMA = "CREATE TABLE IF NOT EXISTS agentgraph_schema (version INTEGER NOT NULL)"
+_VERSION = "SELECT version FROM agentgraph_schema"
+_BEGUN = "INSERT INTO agentgraph_schema (version) VALUES (0)"
+_UPGRADED = "UPDATE agentgraph_schema SET version = ?"
+
+
+class Dialect(Struct, frozen=True):
+    """How a database says what the statements leave open."""
+
+    now: str
+    """Seconds since 1970, by its clock."""
+    text: str
+    """Text that is compared byte by byte."""
+    real: str
+    mark: str
+    """Where a value is bound."""
+    schema: str
+    """Asks whether the table `agentgraph_schema` is there."""
+    alone: str
+    """Keeps others from making the tables at the same time, where writing does not."""
+
+
+@cache
+def _in_dialect(statement: str, dialect: Dialect) -> str:
+    return statement.format(now=dialect.now, text=dialect.text, real=dialect.real).replace("?", dialect.mark)
+
+
+class SQLStore(ABC):
+    """A store in a database."""
+
+    instant = False
+    dialect: Dialect
+    where: str
+    """The database, for messages."""
+
+    # -- what a database adds --------------------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _transaction(self, *, writing: bool) -> AbstractContextManager[Execute]:
+        """One transaction, committed at the end of the block."""
+
+    @abstractmethod
+    def _performed(self, work: Callable[[], T]) -> T:
+        """What `work` gives, tried again where that helps.
+
+        Raises:
+            StoreError: for whatever the database refuses.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """See `Store.close`."""
+
+    # -- the tables ------------------------------------------------------------------------------------------------------
+
+    def _version(self, execute: Execute) -> int:
+        """Of the tables that are there; 0 where there are none.
+
+        Raises:
+            StoreError: when a newer version of this library has made them.
+        """
+        if not execute(self.dialect.schema, ()).fetchone()[0]:
+            return 0
+        found = execute(_VERSION, ()).fetchone()
+        version = 0 if found is None else int(found[0])
+        if version > VERSION:
+            raise StoreError(
+                f"{self.where} has tables of version {version}, and this library knows {VERSION}: upgrade it; nothing was touched"
+            )
+        return version
+
+    def _upgrade(self, execute: Execute) -> None:
+        """Make the tables what this version knows."""
+        if self.dialect.alone:
+            execute(self.dialect.alone, ())
+        execute(_SCHEMA, ())
+        if execute(_VERSION, ()).fetchone() is None:
+            execute(_BEGUN, ())
+        for statements in UPGRADES[self._version(execute) :]:
+            for statement in statements:
+                execute(self._said(statement), ())
+        execute(self._said(_UPGRADED), (VERSION,))
+
+    # -- the store -------------------------------------------------------------------------------------------------------
+
+    def lease(self, conversation: str, owner: str, seconds: float) -> Lease:
+        """See `Store.lease`."""
+        key = key_of(conversation)
+        held = self._read(_HELD, key)  # who only waits for another writes nothing
+        if held and held[0][0] not in (None, owner) and held[0][3] > 0:
+            return Lease(*held[0])
+
+        def work() -> Lease:
+            with self._transaction(writing=True) as execute:
+                execute(self._said(_LEASE), (key, owner, owner, seconds))
+                return Lease(*execute(self._said(_HELD), (key,)).fetchone())
+
+        return self._performed(work)
+
+    def renew(self, conversation: str, owner: str, seconds: float) -> bool:
+        """See `Store.renew`."""
+        return self._wrote(_RENEW, seconds, key_of(conversation), owner) > 0
+
+    def release(self, conversation: str, owner: str) -> None:
+        """See `Store.release`."""
+        self._wrote(_RELEASE, key_of(conversation), owner)
+
+    def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
+        """See `Store.append`."""
+        key, before, last = key_of(conversation), entries[0].seq - 1, entries[-1]
+        rows = [
+            (key, entry.seq, owner, entry.event, entry.state, int(entry.whole), entry.messages, int(entry.under_way)) for entry in entries
+        ]
+
+        def work() -> None:
+            with self._transaction(writing=True) as execute:
+                moved = execute(self._said(_MOVE), (last.seq, int(last.under_way), seconds, key, before, owner)).rowcount
+                if not moved:
+                    writer = execute(self._said(_WRITER), (key, last.seq)).fetchone()
+                    if writer is not None and writer[0] == owner:
+                        return
+                    stands = execute(self._said(_STANDS), (key,)).fetchone()
+                    raise overtaken(conversation, before, -1 if stands is None else stands[0])
+                for row in rows:
+                    execute(self._said(_ADD), row)
+
+        self._performed(work)
+
+    def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
+        """See `Store.entries`."""
+        rows = self._read(_ENTRIES, key_of(conversation), first, _LAST if last is None else last)
+        return [Entry(seq, event, state, bool(whole), messages, bool(under_way)) for seq, event, state, whole, messages, under_way in rows]
+
+    def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
+        """See `Store.list`."""
+        begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""
+        rows = self._read(_LIST, len(begins), begins, behind, limit)
+        return [Stored(id_of(key), seq, bool(under_way), updated, leased) for key, seq, under_way, updated, leased in rows]
+
+    def delete(self, conversation: str) -> bool:
+        """See `Store.delete`."""
+        key = key_of(conversation)
+
+        def work() -> bool:
+            with self._transaction(writing=True) as execute:
+                return int([execute(self._said(statement), (key,)).rowcount for statement in _FORGET][-1]) > 0
+
+        return self._performed(work)
+
+    # -- statements ------------------------------------------------------------------------------------------------------
+
+    def _said(self, statement: str) -> str:
+        return _in_dialect(statement, self.dialect)
+
+    def _read(self, statement: str, *values: Any) -> Sequence[Any]:
+        def work() -> Sequence[Any]:
+            with self._transaction(writing=False) as execute:
+                return list(execute(self._said(statement), values).fetchall())
+
+        return self._performed(work)
+
+    def _wrote(self, statement: str, *values: Any) -> int:
+        def work() -> int:
+            with self._transaction(writing=True) as execute:
+                return int(execute(self._said(statement), values).rowcount)
+
+        return self._performed(work)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.where!r})"

@@ -1,0 +1,120 @@
+"""The store in a file: SQLite, which Python brings. For any number of threads, and for several processes on one machine.
+
+Committed means on the disk: WAL with synchronous=FULL. A process has one connection and its threads take turns; other
+processes are waited for. That somebody else writes is no error here, so nobody reads "database is locked".
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
+
+from agentgraph.errors import StoreError
+from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
+
+T = TypeVar("T")
+_PATIENCE = 60.0  # seconds for other processes to finish what they write
+_PAUSE = 0.005
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_PRIMARY = 0xFF  # the part of an error code that says what, without the details
+
+
+class SQLiteStore(SQLStore):
+    """Conversations in the file at `path`, which is made when it is missing.
+
+    Raises:
+        StoreError: when it cannot be opened, is no database, or was made by a newer version.
+    """
+
+    dialect = Dialect(
+        now="((julianday('now') - 2440587.5) * 86400.0)",
+        text="TEXT",
+        real="REAL",
+        mark="?",
+        schema="SELECT count(*) FROM sqlite_master WHERE name = 'agentgraph_schema'",
+        alone="",
+    )
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).absolute()
+        self.where = str(self.path)
+        self._process = os.getpid()
+        self._turn = threading.Lock()
+        self._open: sqlite3.Connection | None = None
+        self._of_the_parent: list[sqlite3.Connection | None] = []
+        with self._transaction(writing=False):
+            pass
+
+    def close(self) -> None:
+        """See `Store.close`."""
+        if self._process == os.getpid():
+            with self._turn:
+                connection, self._open = self._open, None
+                if connection is not None:
+                    connection.close()
+
+    def __del__(self) -> None:
+        with suppress(AttributeError):
+            self.close()
+
+    @contextmanager
+    def _transaction(self, *, writing: bool) -> Iterator[Execute]:
+        self._leave_the_parents()
+        with self._turn:
+            if self._open is None:
+                self._open = self._performed(self._opened)
+            connection = self._open
+            if not writing:
+                yield connection.execute
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection.execute
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:  # it failed
+                    connection.execute("ROLLBACK")
+
+    def _performed(self, work: Callable[[], T]) -> T:
+        until = monotonic() + _PATIENCE
+        while True:
+            try:
+                return work()
+            except sqlite3.Error as wrong:
+                busy = getattr(wrong, "sqlite_errorcode", 0) & _PRIMARY in _BUSY
+                if not busy or monotonic() > until:
+                    raise StoreError(self._reason(wrong, busy=busy)) from wrong
+            sleep(_PAUSE)
+
+    def _reason(self, wrong: sqlite3.Error, *, busy: bool) -> str:
+        if busy:
+            return f"{self.where} was being written by others for {_PATIENCE:g} seconds; ask again, or use a server such as PostgreSQL"
+        return (
+            f"{self.where} cannot be used: {wrong} ({getattr(wrong, 'sqlite_errorname', type(wrong).__name__)}); what it holds is as it was"
+        )
+
+    def _opened(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        try:
+            if self._version(connection.execute) < VERSION:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("BEGIN IMMEDIATE")
+                self._upgrade(connection.execute)
+                connection.execute("COMMIT")
+            connection.execute("PRAGMA synchronous = FULL")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _leave_the_parents(self) -> None:
+        """After a fork: a connection must not be carried over, nor closed, and the lock may be held by a thread that is not here."""
+        if self._process != os.getpid():
+            self._of_the_parent.append(self._open)
+            self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
