@@ -6,7 +6,7 @@ conversation, which facts are there, how many messages; and a reply with calls i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agentgraph.conversation.frozen import thaw
@@ -69,8 +69,17 @@ class Turned(NamedTuple):
 class Reference:
     """What every conversation with `graph` must be, when its tools are stubs."""
 
-    def __init__(self, graph: Topology, monitors: Sequence[Monitor] = (), values: Mapping[str, Any] | None = None) -> None:
-        self.graph, self.monitors, self.values = graph, tuple(monitors), values or {}
+    def __init__(
+        self,
+        graph: Topology,
+        specs: Sequence[Monitor] = (),
+        values: Mapping[str, Any] | None = None,
+        monitors: Sequence[Monitor] = (),
+    ) -> None:
+        self.graph, self.values = graph, values or {}
+        self.monitors = (*monitors, *specs)
+        self.enforced = tuple(monitors)
+        """Those that refuse what would break them; the others only watch."""
         self.tools: dict[str, dict[str, Tool]] = {name: {t.name: t for t in agent.tools} for name, agent in graph.agents.items()}
         self.edges: dict[str, dict[str, Edge]] = {name: {} for name in graph.agents}
         for edge in graph.edges:
@@ -94,6 +103,12 @@ class Reference:
         """The monitor that has seen what must not be."""
         return next((str(m) for m, at in zip(self.monitors, state.watched, strict=True) if at == BROKEN), None)
 
+    def breaks(self, state: State, *happenings: Happening) -> bool:
+        """Whether a monitor that is enforced would be broken by `happenings`."""
+        for happening in happenings:
+            state = self.watching(state, happening)
+        return BROKEN in state.watched[: len(self.enforced)]
+
     def answer_of(self, agent: str) -> str | None:
         """A text that `agent` can end a turn with."""
         return answer_of(self.graph.agents[agent])
@@ -104,7 +119,7 @@ class Reference:
         """What must come of `reply`; `noted` when the one before could not be used either."""
         if reply.tool_calls:
             return self._acted(state, reply, parallel)
-        if reply.text and reply.text == self.answer_of(state.agent):
+        if reply.text and reply.text == self.answer_of(state.agent) and not self.breaks(state, _FINAL(state.agent)):
             after = self.watching(state._replace(messages=state.messages + 1), _FINAL(state.agent))
             return Turned(state, after, reply, happened=(_FINAL(state.agent),), end="completed")
         return Turned(state, state, reply, end="error" if noted else "", unusable=True)
@@ -127,33 +142,39 @@ class Reference:
             elif edge is not None:
                 answers.append(self._handed(state, call, edge))
             else:
-                seen = border if parallel and tool is not None and not tool.requires else state.facts
+                seen = border if parallel and tool is not None and not self._waits(tool) else state.facts
                 answers.append(self._called(state, call, tool, seen))
-            fate = answers[-1].fate
+            fate, now = answers[-1].fate, list[Happening]()
             if fate in ("ran", "failed"):
                 assert tool is not None
-                happened += self._calling(state.agent, tool)
+                now = self._calling(state.agent, tool)
                 ends = tool.final and fate == "ran"
                 state = state._replace(facts=state.facts | tool.sets if fate == "ran" else state.facts)
             elif fate == "handed":
                 assert edge is not None
-                happened.append(self.entering(edge.target))
+                now = [self.entering(edge.target)]
+            if ends and fate == "ran":
+                now = [*now, _FINAL(state.agent)]
+            for happening in now:
+                state = self.watching(state, happening)
+            happened += now
             state = state._replace(messages=state.messages + 1)
             if edge is not None or (tool is not None and tool.final):
                 border = state.facts
         moved = next((answer.target for answer in answers if answer.fate == "handed"), None)
-        if ends:
-            happened.append(_FINAL(state.agent))
         state = state._replace(agent=moved or state.agent)
-        for happening in happened:
-            state = self.watching(state, happening)
         return Turned(before, state, reply, tuple(answers), tuple(happened), "final" if ends else "")
 
-    def _calling(self, agent: str, tool: Tool) -> Iterator[Happening]:
-        yield Happening("call", tool.name, agent)
+    def _waits(self, tool: Tool) -> bool:
+        """Whether a call of `tool` starts only when those before it in the reply are answered: its guard, or a monitor, looks at them."""
+        return bool(tool.requires) or any(tool.agent is not None or monitor.sees(tool.name) for monitor in self.enforced)
+
+    def _calling(self, agent: str, tool: Tool) -> list[Happening]:
+        called = [Happening("call", tool.name, agent)]
         if tool.agent is not None:
             inner, groups = _root(tool.agent)
-            yield Happening("enter", inner.name, groups=groups)
+            called.append(Happening("enter", inner.name, groups=groups))
+        return called
 
     def _called(self, state: State, call: ToolCall, tool: Tool | None, seen: frozenset[str]) -> Answered:
         if call.malformed:
@@ -168,6 +189,9 @@ class Reference:
             return Answered(call, "misfit", pieces=("error:", "do not fit"))
         if tool.needs_approval and call.id.endswith(DENIED):
             return Answered(call, "denied", pieces=("error:", "not approved"))
+        end = [_FINAL(state.agent)] if tool.final else []
+        if self.breaks(state, *self._calling(state.agent, tool), *end):
+            return Answered(call, "unmet", pieces=("error:", "would break"))
         return self._ran(call, tool, seen)
 
     def _ran(self, call: ToolCall, tool: Tool, seen: frozenset[str]) -> Answered:
@@ -195,6 +219,8 @@ class Reference:
             return Answered(call, "refused", pieces=("error:", "refused"))
         if edge.handoff.when is not None and not lands(state.messages):
             return Answered(call, "refused", pieces=("error:", "refused"))
+        if self.breaks(state, self.entering(edge.target)):
+            return Answered(call, "refused", pieces=("error:", "would break"))
         return Answered(call, "handed", target=edge.target)
 
 

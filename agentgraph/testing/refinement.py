@@ -11,11 +11,15 @@ if TYPE_CHECKING:
     from agentgraph.conversation.message import Message
     from agentgraph.conversation.reply import Reply
     from agentgraph.definition.model import ModelRequest
+    from agentgraph.runtime.observations import ToolStarted
     from agentgraph.runtime.result import RunResult
 
 
 class Speaker:
-    """The model of every agent: says one line of its script each time it is asked, and keeps who was asked with which tools."""
+    """The model of every agent: says one line of its script each time it is asked.
+
+    It keeps who was asked with which tools and, told by the runner, which tools were really started.
+    """
 
     instant = True
 
@@ -26,6 +30,12 @@ class Speaker:
         """Say these from now on."""
         self.lines = list(lines)
         self.asked: list[tuple[str, tuple[str, ...]]] = []
+        self.started: list[str] = []
+
+    def see(self, seen: ToolStarted) -> None:
+        """Keep that a tool starts."""
+        if not seen.within:
+            self.started.append(seen.name)
 
     def reply(self, request: ModelRequest) -> Reply:
         """The next line; an exception is raised."""
@@ -55,6 +65,8 @@ def compare(reference: Reference, base: State, turned: Sequence[Turned], result:
         own = {*reference.tools[agent], *reference.edges[agent]}
         if own:
             same(f"tools offered to {agent!r}", own, set(tools))
+    runs = [answered.call.name for one in turned for answered in one.answers if answered.fate in ("ran", "failed")]
+    same("tools that were started", sorted(runs), sorted(speaker.started))
     same("stop reason", last.end or "max_turns", result.stop_reason)
     same("agent that holds the conversation", last.after.agent, result.context.agent)
     same("facts", sorted(last.after.facts), sorted(result.context.facts))

@@ -61,7 +61,10 @@ class ConversationMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = AgentRunner(self.kit.compiled)  # one for each example: what a wrong one remembered, the next must not know
+        enforced: dict[str, Any] = {"monitors": self.kit.reference.enforced} if self.kit.reference.enforced else {}
+        self.runner = AgentRunner(self.kit.compiled, **enforced).on_tool_start(
+            self.kit.speaker.see
+        )  # one for each example: what a wrong one remembered, the next must not know
         self.branches: list[Branch] = []
         self.base: Branch | None = None
         """What the run in hand began from; None between runs."""
@@ -93,7 +96,9 @@ class ConversationMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def say(self, data: st.DataObject) -> None:
         """The user speaks: mostly where the conversation was, sometimes where it was before, or anew."""
-        self._open(data.draw(st.sampled_from(self.branches[::-1]), label="from"))
+        latest = len(self.branches) - 1
+        at = data.draw(st.one_of(st.just(latest), st.integers(0, latest)), label="conversation")
+        self._open(self.branches[at])
 
     @precondition(lambda self: self.base is None and "fork" in self.untried)
     @rule()
@@ -136,7 +141,7 @@ class ConversationMachine(RuleBasedStateMachine):
     # -- replies ---------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.base is not None)
-    @rule(data=st.data(), steps=st.integers(1, 4))
+    @rule(data=st.data(), steps=st.integers(1, _LONGEST))
     def walk_on(self, data: st.DataObject, steps: int) -> None:
         """The next steps on the way to the aim, each alone and right, until it has fired or the run is over."""
         aim = self.aim
@@ -305,13 +310,15 @@ def machine(
     graph: Topology | None = None,
     *,
     specs: Sequence[Monitor] = (),
+    monitors: Sequence[Monitor] = (),
     max_steps: int = 40,
     values: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> type[ConversationMachine]:
     """A state machine that holds conversations on `graph` with the real runner and a scripted model, and compares each step to a reference.
 
-    Without a graph it walks one that has a bit of everything. `specs` are demanded of every conversation. Tools are stubs, which give what
+    Without a graph it walks one that has a bit of everything. `specs` are demanded of every conversation; `monitors` are given to the runner, which refuses what would
+    break them. Tools are stubs, which give what
     `values` says under their names; `arguments` are used where none can be made up that fit. `machine(graph).TestCase` is for pytest and
     unittest; `coverage` of the class says which transitions fired.
 
@@ -321,7 +328,12 @@ def machine(
     given: Any = example() if graph is None else graph
     if not isinstance(given, Topology):
         raise DefinitionError(f"machine() was given {given!r:.60}; give an AgentGraph")
-    reference = Reference(given, specs, values)
+    reference = Reference(given, specs, values, monitors)
+    broken = reference.broken(reference.start())
+    if broken is not None:
+        raise DefinitionError(
+            f"no conversation may begin with {given.entry!r}, the entry of {given.name!r}: it breaks {broken}; give another"
+        )
     walk, speaker = Walk(reference, arguments), Speaker()
     kit = Kit(reference, walk, speaker, stubbed(given, values, speaker).compile())
     made: Any = type("ConversationMachine", (ConversationMachine,), {"kit": kit, "coverage": Fired(walk.transitions)})
