@@ -24,7 +24,7 @@ from agentgraph.testing.example import example
 from agentgraph.testing.reference import Deviation, Reference, State, Turned
 from agentgraph.testing.refinement import Speaker, compare, deviation
 from agentgraph.testing.stubs import approved, stubbed
-from agentgraph.testing.walk import Draw, Fired, Walk
+from agentgraph.testing.walk import Draw, Fired, Transition, Walk, flawed
 
 if TYPE_CHECKING:
     from agentgraph.machine.happening import Monitor
@@ -71,6 +71,8 @@ class ConversationMachine(RuleBasedStateMachine):
         self.script: list[Any] = []
         self.turned: list[Turned] = []
         self.replies = 0
+        self.fired: tuple[Transition, ...] = ()
+        """What the last reply made fire."""
         self.last: tuple[Branch, list[Any], RunResult] | None = None
         self.untried: set[str] = set()
         """What has not been done yet with the last run: once each is enough, and most of the time belongs to runs."""
@@ -176,10 +178,25 @@ class ConversationMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.base is not None)
     @rule(data=st.data())
-    def call_chain(self, data: st.DataObject) -> None:
-        """Several calls in one reply, where facts that a later one needs come of an earlier one."""
-        chains = self.kit.walk.chains(self.state)
-        self._call(data, data.draw(st.sampled_from(chains), label="names") if chains else (self._towards(data),), plain=True)
+    def call_in_order(self, data: st.DataObject) -> None:
+        """Several calls in one reply, and their order decides what comes of them."""
+        sorts = self.kit.walk.orders(self.state)
+        chosen = data.draw(st.sampled_from(sorts), label="sort") if sorts else [(self._towards(data),)]
+        self._call(data, data.draw(st.sampled_from(chosen), label="names"), plain=True)
+
+    @precondition(lambda self: self.base is not None)
+    @rule(data=st.data())
+    def call_flawed(self, data: st.DataObject) -> None:
+        """A call that may be made and goes wrong, alone or before one that does not."""
+        walk, state = self.kit.walk, self.state
+        flaws = walk.flaws(state)
+        if not flaws:
+            return self._call(data, (self._towards(data),), plain=True)
+        name, flaw = data.draw(st.sampled_from(flaws), label="flaw")
+        more = data.draw(st.lists(st.sampled_from(walk.enabled(state)), max_size=1), label="after it")
+        self.replies += 1
+        first, *others = walk.reply(state, (name, *more), self.replies).tool_calls
+        return self._add(Reply(None, (flawed(first, flaw), *others)))
 
     @precondition(lambda self: self.base is not None)
     @rule(data=st.data())
@@ -249,10 +266,10 @@ class ConversationMachine(RuleBasedStateMachine):
         return name or data.draw(st.sampled_from(walk.own(state.agent) or walk.names), label="name")
 
     def _call(self, data: st.DataObject, names: Sequence[str], *, plain: bool = False) -> None:
-        draw: Draw = _first if plain else lambda several: data.draw(st.sampled_from(several))
+        draw: Draw | None = None if plain else lambda several: data.draw(st.sampled_from(several))
         self.replies += 1
-        self._add(self.kit.walk.reply(self.state, names, draw, self.replies))
-        if self.aim is not None and any(answered.call.name == self.aim.name for answered in self._latest.answers):
+        self._add(self.kit.walk.reply(self.state, names, self.replies, draw))
+        if self.aim in self.fired:
             self._aim(data)
 
     def _add(self, reply: Reply) -> None:
@@ -260,11 +277,11 @@ class ConversationMachine(RuleBasedStateMachine):
         self._turn(reply, self.kit.reference.replied(self.state, reply, noted=noted, parallel=self.parallel))
 
     def _turn(self, line: Any, turned: Turned) -> None:
-        self._latest = turned
         self.script.append(line)
         self.turned.append(turned)
-        for fired in self.coverage.see(turned):
-            event(str(fired))
+        self.fired = tuple(self.coverage.see(turned))
+        for transition in self.fired:
+            event(str(transition))
         result = self._held()
         if turned.end or len(self.script) == _LONGEST:
             self._close(result)
@@ -302,16 +319,13 @@ class ConversationMachine(RuleBasedStateMachine):
         self.base = None
 
 
-def _first(several: Sequence[Any]) -> Any:
-    return several[0]
-
-
 def machine(
     graph: Topology | None = None,
     *,
     specs: Sequence[Monitor] = (),
     monitors: Sequence[Monitor] = (),
-    max_steps: int = 40,
+    max_steps: int = 25,
+    max_examples: int = 200,
     values: Mapping[str, Any] | None = None,
     arguments: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> type[ConversationMachine]:
@@ -337,5 +351,7 @@ def machine(
     walk, speaker = Walk(reference, arguments), Speaker()
     kit = Kit(reference, walk, speaker, stubbed(given, values, speaker).compile())
     made: Any = type("ConversationMachine", (ConversationMachine,), {"kit": kit, "coverage": Fired(walk.transitions)})
-    made.TestCase.settings = settings(stateful_step_count=max_steps, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES)
+    made.TestCase.settings = settings(
+        max_examples=max_examples, stateful_step_count=max_steps, deadline=None, suppress_health_check=list(HealthCheck), phases=_PHASES
+    )
     return made  # type: ignore[no-any-return]

@@ -160,7 +160,7 @@ class _Talker:
             return Reply(answer_of(walk.reference.graph.agents[state.agent]) or "")
         several = st.lists(st.sampled_from((*right, *right, *wrong)), min_size=2, max_size=4)
         names = draw(several) if kind == "several" else [draw(st.sampled_from(wrong if kind == "wrong" else right))]
-        return walk.reply(state, names, lambda options: draw(st.sampled_from(options)), self.replies)
+        return walk.reply(state, names, self.replies, lambda options: draw(st.sampled_from(options)))
 
     walk: Walk
 

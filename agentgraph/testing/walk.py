@@ -23,6 +23,11 @@ if TYPE_CHECKING:
 
 Draw = Callable[[Sequence[Any]], Any]
 """Draws one of several."""
+Flaw = Literal["malformed", "unasked", "fails", "denied"]
+"""Arguments that are no JSON, or that do not fit; a tool that fails; a person who does not approve."""
+_CHANCES = ("fits", "fits", "fits", "malformed", "fits", "unasked", "fails", "fits", "denied", "same id", "no id", "fits", "fits")
+_SIDE_BY_SIDE = 8
+"""Handoffs of one agent that are tried in one reply: pairs are many."""
 _FARTHEST = 20_000
 """States that are looked at on the way to an aim."""
 _MALFORMED = '{"key": '
@@ -83,8 +88,7 @@ class Walk:
         self._arguments = {(agent, name): given for agent in reference.tools for name, given in self._fitted(agent, arguments or {})}
         self.names = (*sorted({name for _, name in self._arguments}), "no_such_tool")
         self._next: dict[tuple[str, frozenset[str], Transition], str | None] = {}
-        start = reference.start()
-        self.transitions = tuple(transition for transition in self._thinkable() if self.towards(start, transition) is not None)
+        self.transitions = tuple(self._possible())
         """Those that some conversation can make fire."""
 
     def _fitted(self, agent: str, given: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
@@ -96,6 +100,17 @@ class Walk:
             except LookupError:
                 continue
             yield name, json.dumps(value)
+
+    def _possible(self) -> Iterator[Transition]:
+        """One walk from the entry, and what is at hand in each state of it."""
+        start = self.reference.start()
+        reached: dict[str, list[frozenset[str]]] = {}
+        for (agent, facts), _ in self._walked(start.agent, start.facts):
+            reached.setdefault(agent, []).append(facts)
+        for transition in self._thinkable():
+            needed = self.requires(transition.agent, transition.name)
+            if any((needed <= facts) == (transition.kind != "refusal") for facts in reached.get(transition.agent, ())):
+                yield transition
 
     def _thinkable(self) -> Iterator[Transition]:
         for agent, name in self._arguments:
@@ -131,15 +146,39 @@ class Walk:
         """The handoffs that may be asked for here and now."""
         return tuple(name for name in self.enabled(state) if name in self.reference.edges[state.agent])
 
-    def chains(self, state: State) -> list[tuple[str, ...]]:
-        """Replies whose last call may happen only since the calls before it set what it needs; and the same with the last call first."""
-        found: list[tuple[str, ...]] = []
+    def orders(self, state: State) -> list[list[tuple[str, ...]]]:
+        """Replies that mean what they mean by the order of their calls, sort by sort; sorts of which there is none are left out.
+
+        A call whose facts come of those before it, or after it; what stands behind a final tool; behind a handoff; two handoffs.
+        """
+        tools, enabled = self.reference.tools[state.agent], self.enabled(state)
+        able = [name for name in enabled if name in tools]
+        edges = self.handoffs(state)[:_SIDE_BY_SIDE]
+        setting = {
+            name: tuple(other for other in able if tools[other].sets & (self.requires(state.agent, name) - state.facts))
+            for name in self.disabled(state)
+        }
+        sorts: list[list[tuple[str, ...]]] = [
+            [(*first, name) for name, first in setting.items() if first],
+            [(name, *first) for name, first in setting.items() if first],
+            [(name, other) for name in able if tools[name].final for other in (*able, *edges)],
+            [(name, other) for name in edges for other in able],
+            [(name, other) for name in edges for other in edges if name != other],
+        ]
+        return [sort for sort in sorts if sort]
+
+    def flaws(self, state: State) -> list[tuple[str, Flaw]]:
+        """What can be wrong with a call that may be made: (name, flaw)."""
         tools = self.reference.tools[state.agent]
-        for name in self.disabled(state):
-            missing = self.requires(state.agent, name) - state.facts
-            setting = tuple(other for other in self.enabled(state) if other in tools and tools[other].sets & missing)
-            if setting:
-                found += [(*setting, name), (name, *setting)]
+        found: list[tuple[str, Flaw]] = []
+        for name in self.enabled(state):
+            found.append((name, "malformed"))
+            if name in tools:
+                found.append((name, "fails"))
+            if name in tools and tools[name].needs_approval:
+                found.append((name, "denied"))
+            if name in tools or self.reference.edges[state.agent][name].handoff.payload_shape is not None:
+                found.append((name, "unasked"))
         return found
 
     # -- the way to an aim -----------------------------------------------------------------------------------------
@@ -152,17 +191,22 @@ class Walk:
         return self._next[key]
 
     def _searched(self, agent: str, facts: frozenset[str], aim: Transition) -> str | None:
-        known = {(agent, facts)}
-        waiting: deque[tuple[str, frozenset[str], str | None]] = deque([(agent, facts, None)])
-        while waiting and len(known) < _FARTHEST:
-            agent, facts, first = waiting.popleft()
-            if agent == aim.agent and (self.requires(agent, aim.name) <= facts) == (aim.kind != "refusal"):
+        for (where, there), first in self._walked(agent, facts):
+            if where == aim.agent and (self.requires(where, aim.name) <= there) == (aim.kind != "refusal"):
                 return first or aim.name
-            for name, after in self._steps(agent, facts):
-                if after not in known:
-                    known.add(after)
-                    waiting.append((*after, first or name))
         return None
+
+    def _walked(self, agent: str, facts: frozenset[str]) -> Iterator[tuple[tuple[str, frozenset[str]], str | None]]:
+        """The states that can be reached, nearest first, each with the first call on the way there."""
+        known = {(agent, facts)}
+        waiting: deque[tuple[tuple[str, frozenset[str]], str | None]] = deque([((agent, facts), None)])
+        while waiting:
+            at, first = waiting.popleft()
+            yield at, first
+            for name, after in self._steps(*at):
+                if after not in known and len(known) < _FARTHEST:
+                    known.add(after)
+                    waiting.append((after, first or name))
 
     def _steps(self, agent: str, facts: frozenset[str]) -> Iterator[tuple[str, tuple[str, frozenset[str]]]]:
         for name in self.own(agent):
@@ -179,20 +223,32 @@ class Walk:
         """A call that fits, of `agent`'s or, made up, of anybody's."""
         return ToolCall(call_id, name, self._arguments.get((agent, name)) or "{}")
 
-    def reply(self, state: State, names: Sequence[str], draw: Draw, number: int) -> Reply:
-        """A reply that calls `names`; seldom, one of the calls is to fail, is denied, cannot be read, or shares the id of another."""
+    def reply(self, state: State, names: Sequence[str], number: int, draw: Draw | None = None) -> Reply:
+        """A reply that calls `names`; where there is chance, one of the calls may have a flaw, or no id, or that of another."""
         calls: list[ToolCall] = []
         for position, name in enumerate(names):
-            plain = f"c{number}_{position}"
-            call = self.call(state.agent, name, plain + draw(("", "", "", FAILS, "", "", DENIED, "")))
-            match draw(("fits", "fits", "fits", "fits", "malformed", "unasked", "same id", "no id", "fits", "fits", "fits")):
-                case "malformed":
-                    call = ToolCall(call.id, name, _MALFORMED)
-                case "unasked":
-                    call = ToolCall(call.id, name, {"nobody asked for this": 1})
+            call = self.call(state.agent, name, f"c{number}_{position}")
+            match draw(_CHANCES) if draw is not None else "fits":
                 case "same id":
                     call = ToolCall(f"c{number}_0", name, call.json)
                 case "no id":
                     call = ToolCall("", name, call.json)
+                case "fits":
+                    pass
+                case flaw:
+                    call = flawed(call, flaw)
             calls.append(call)
-        return Reply(draw((None, "Let me see.")), tuple(calls))
+        return Reply(None, tuple(calls))
+
+
+def flawed(call: ToolCall, flaw: Flaw) -> ToolCall:
+    """`call`, gone wrong."""
+    match flaw:
+        case "malformed":
+            return ToolCall(call.id, call.name, _MALFORMED)
+        case "unasked":
+            return ToolCall(call.id, call.name, {"nobody asked for this": 1})
+        case "fails":
+            return ToolCall(call.id + FAILS, call.name, call.json)
+        case "denied":
+            return ToolCall(call.id + DENIED, call.name, call.json)

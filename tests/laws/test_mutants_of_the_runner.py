@@ -27,7 +27,7 @@ from agentgraph.testing import Deviation, machine
 walked = machine()
 examples = int(sys.argv[1]) or walked.TestCase.settings.max_examples
 try:
-    run_state_machine_as_test(walked, settings=settings(walked.TestCase.settings, max_examples=examples, database=None))
+    run_state_machine_as_test(walked, settings=settings(walked.TestCase.settings, max_examples=examples, database=None, derandomize=True))
 except* Deviation as found:
     print("DEVIATES", *found.exceptions)
 else:
