@@ -116,12 +116,12 @@ class ConversationMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.base is None and "resume" in self.untried)
     @rule()
     def resume(self) -> None:
-        """The last run, taken up from JSON after each of its events: it ends as it did."""
+        """The last run, taken up from JSON at its beginning and wherever calls were open: it ends as it did."""
         assert self.last is not None
         self.untried.discard("resume")
         _, script, before = self.last
         for at, context in enumerate(before.trace.contexts):
-            if context.progress is not None:
+            if context.pending or at == 1:
                 done = sum(isinstance(e, ModelReplied) for e in before.trace.events[:at])
                 self.kit.speaker.script(script[done:])
                 again = self.runner.resume(Context.from_json(context.to_json()), config=self._config(len(script)))
@@ -148,9 +148,11 @@ class ConversationMachine(RuleBasedStateMachine):
         """The next steps on the way to the aim, each alone and right, until it has fired or the run is over."""
         aim = self.aim
         for _ in range(steps):
-            self._call(data, (self._towards(data),), plain=True)
+            self._call(data, (self._towards(data),), plain=True, held=False)
             if self.base is None or self.aim is not aim:
                 break
+        if self.base is not None:
+            self._held()
 
     @precondition(lambda self: self.base is not None)
     @rule(data=st.data())
@@ -265,26 +267,29 @@ class ConversationMachine(RuleBasedStateMachine):
         name = walk.towards(state, self.aim) if self.aim is not None else None
         return name or data.draw(st.sampled_from(walk.own(state.agent) or walk.names), label="name")
 
-    def _call(self, data: st.DataObject, names: Sequence[str], *, plain: bool = False) -> None:
+    def _call(self, data: st.DataObject, names: Sequence[str], *, plain: bool = False, held: bool = True) -> None:
         draw: Draw | None = None if plain else lambda several: data.draw(st.sampled_from(several))
         self.replies += 1
-        self._add(self.kit.walk.reply(self.state, names, self.replies, draw))
+        self._add(self.kit.walk.reply(self.state, names, self.replies, draw), held=held)
         if self.aim in self.fired:
             self._aim(data)
 
-    def _add(self, reply: Reply) -> None:
+    def _add(self, reply: Reply, *, held: bool = True) -> None:
         noted = bool(self.turned) and self.turned[-1].unusable
-        self._turn(reply, self.kit.reference.replied(self.state, reply, noted=noted, parallel=self.parallel))
+        self._turn(reply, self.kit.reference.replied(self.state, reply, noted=noted, parallel=self.parallel), held=held)
 
-    def _turn(self, line: Any, turned: Turned) -> None:
+    def _turn(self, line: Any, turned: Turned, *, held: bool = True) -> None:
+        """One reply more. Unless it ends the run, whoever adds another at once may leave holding it to that one."""
         self.script.append(line)
         self.turned.append(turned)
         self.fired = tuple(self.coverage.see(turned))
         for transition in self.fired:
             event(str(transition))
-        result = self._held()
-        if turned.end or len(self.script) == _LONGEST:
-            self._close(result)
+        over = bool(turned.end) or len(self.script) == _LONGEST
+        if held or over:
+            result = self._held()
+            if over:
+                self._close(result)
 
     def _held(self) -> RunResult:
         """The run in hand, held by the runner, and as it must be."""

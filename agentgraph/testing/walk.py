@@ -149,7 +149,7 @@ class Walk:
     def orders(self, state: State) -> list[list[tuple[str, ...]]]:
         """Replies that mean what they mean by the order of their calls, sort by sort; sorts of which there is none are left out.
 
-        A call whose facts come of those before it, or after it; what stands behind a final tool; behind a handoff; two handoffs.
+        A call whose facts come of those before it, or after it; one that must not see the facts of the one before it; what stands behind a final tool; behind a handoff; two handoffs.
         """
         tools, enabled = self.reference.tools[state.agent], self.enabled(state)
         able = [name for name in enabled if name in tools]
@@ -161,6 +161,7 @@ class Walk:
         sorts: list[list[tuple[str, ...]]] = [
             [(*first, name) for name, first in setting.items() if first],
             [(name, *first) for name, first in setting.items() if first],
+            [(name, other) for name in able if tools[name].sets - state.facts for other in able if not tools[other].requires],
             [(name, other) for name in able if tools[name].final for other in (*able, *edges)],
             [(name, other) for name in edges for other in able],
             [(name, other) for name in edges for other in edges if name != other],
