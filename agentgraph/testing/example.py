@@ -68,7 +68,7 @@ def is_busy(context: Context) -> bool:
 def example() -> AgentGraph:
     """A shop: guarded tools and handoffs, a condition, a payload, a group, an agent as a tool, one that may not finish."""
     translator = Agent("Translator", tools=[look_up])
-    triage = Agent("Triage", tools=[verify_identity, check_age, look_up, translator.as_tool()])
+    triage = Agent("Triage", tools=[verify_identity, check_age, look_up, waive_fee, translator.as_tool()])
     claims = Agent("Claims", tools=[refund, ship, close, look_up])
     lead = Agent("Desk lead", tools=[look_up, check_age], may_finish=False)
     clerk = Agent("Clerk", tools=[ship, waive_fee, check_age])
