@@ -33,6 +33,7 @@ from agentgraph.runtime.observed import observed
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.shown import harmless, shown
 from agentgraph.runtime.tool_run import ToolRun
+from agentgraph.runtime.watchers import WATCHERS
 
 if TYPE_CHECKING:
     from agentgraph.conversation.budget import Budget
@@ -98,7 +99,7 @@ class Run:
         self._started_at: dict[str, float] = {}
         self._pairs: list[tuple[Event, Context]] = []
         self._path: list[str] = []
-        self.watched = around.collecting or bool(around.listeners)
+        self.watched = around.collecting or bool(around.listeners) or bool(WATCHERS.watching)
 
     # -- stepping --------------------------------------------------------------------------------------------------
 
@@ -323,6 +324,8 @@ class Run:
     def tell(self, observation: Observation) -> None:
         """Let who watches know."""
         tell(self.around.listeners, observation)
+        if WATCHERS.watching and observation.within == self.around.within:  # what a run inside a tool told is passed on, not told again
+            WATCHERS.tell(self.around.machine, observation)
         if self.around.collecting:
             self.outbox.append(observation)
 

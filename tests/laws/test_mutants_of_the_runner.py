@@ -1,0 +1,122 @@
+"""Bugs, planted in a copy of the package: `testing.machine` finds each within a minute, in as many examples as it makes by default.
+
+Replacing our own engine is what a mutation is. It is done to a copy, in a process of its own, so that nothing else sees it; a text to be
+replaced that is not there any more fails the test. Nothing is shrunk: here a bug is found, or it is not.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import agentgraph
+
+_PACKAGE = Path(agentgraph.__file__).parent
+_MINUTE = 60.0
+_WALK = """
+import sys
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from agentgraph.testing import Deviation, machine
+walked = machine()
+examples = int(sys.argv[1]) or walked.TestCase.settings.max_examples
+try:
+    run_state_machine_as_test(
+        walked,
+        settings=settings(walked.TestCase.settings, max_examples=examples, database=None, derandomize=True, phases=[Phase.generate]),
+    )
+except* Deviation as found:
+    print("DEVIATES", *found.exceptions)
+else:
+    print("SURVIVES", walked.coverage)
+"""
+
+
+class Bug(NamedTuple):
+    """One change of the source of `file`, or several."""
+
+    file: str
+    changes: tuple[tuple[str, str], ...]
+
+
+_SHAPE = "    shape, payload = edge.handoff.payload_shape, None\n"
+_LATER_WINS = """\
+    if any(p.call.name in acted.offer.handoffs for p in acted.calls[acted.at + 1 :]):
+        acted.answer('not executed: the conversation was handed off')
+        return False
+"""
+
+BUGS = {
+    "a tool runs without the facts it requires": Bug(
+        "engine/calls.py", (("if not tool.requires <= acted.context.facts:", "if False:"),)
+    ),
+    "a handoff is carried out without the facts it requires": Bug("machine/fsm.py", (("if handoff.requires:", "if False:"),)),
+    "a condition is not asked": Bug("machine/fsm.py", (("if handoff.when is not None:", "if False:"),)),
+    "a handoff of another agent is accepted": Bug(
+        "engine/calls.py",
+        (
+            (
+                "edge = acted.offer.handoffs.get(pending.call.name)",
+                "edge = next((e for e in acted.machine.edges if e.tool == pending.call.name), None)",
+            ),
+        ),
+    ),
+    "the last handoff wins": Bug("engine/calls.py", ((_SHAPE, _SHAPE + _LATER_WINS),)),
+    "a tool that failed sets its facts": Bug("engine/acted.py", ((" if tool is None or back.failed else ", " if tool is None else "),)),
+    "facts are carried into the next conversation": Bug(
+        "runtime/agent_runner.py",
+        (
+            ("context = _FRESH\n", "context = _FRESH.replace(facts=getattr(self, 'kept', frozenset()))\n"),
+            ("        return run.result()\n", "        self.kept = run.result().context.facts\n        return run.result()\n"),
+        ),
+    ),
+    "one model call too many": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls > "),)),
+    "one model call too few": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls + 1 >= "),)),
+    "a call with requires does not wait for the calls before it": Bug(
+        "engine/calls.py", (('pending.stage == "held" and (tool is None or not tool.requires)', 'pending.stage == "held"'),)
+    ),
+    "a resumed call sees facts that were not there when it started": Bug(
+        "engine/calls.py", (("messages=context.messages.first(seen.messages)) if early else context", "messages=context.messages.first(seen.messages)) if False else context"),)
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_the_bug_is_found(name: str, tmp_path: Path) -> None:
+    bug, copy = BUGS[name], tmp_path / "agentgraph"
+    shutil.copytree(_PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    source = (copy / bug.file).read_text(encoding="utf-8")
+    for old, new in bug.changes:
+        assert old in source, f"{bug.file} says no longer {old!r}"
+        source = source.replace(old, new)
+    (copy / bug.file).write_text(source, encoding="utf-8")
+
+    assert _walked(tmp_path).startswith("DEVIATES")
+
+
+def test_the_runner_as_it_is_survives() -> None:
+    said = _walked(_PACKAGE.parent, examples=1_000 if os.environ.get("CI") else 300)
+
+    assert said.startswith("SURVIVES")
+    assert "never" not in said, "a transition of the example is not walked"
+
+
+def _walked(folder: Path, examples: int = 0) -> str:
+    environment = {key: value for key, value in os.environ.items() if key != "CI"} | {"PYTHONPATH": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", _WALK, str(examples)],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=_MINUTE * (1 if examples == 0 else 5),
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
