@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from agentgraph.engine.effects import CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import TimeUp
 from agentgraph.runtime.observations import Observation
 from agentgraph.runtime.tool_run import ToolRun
@@ -64,7 +64,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
         while run.outbox:
             yield run.outbox.popleft()
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
-            effect = waiting.popleft()
+            effect = waiting.popleft() if len(waiting) == 1 else _first(waiting)
             event: Event | None
             if run.deadline is not None and run.is_late and type(effect) is not Finish:
                 running, waiting = 0, deque(run.feed(run.time_up()))
@@ -105,3 +105,12 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     run.close()
     while run.outbox:
         yield run.outbox.popleft()
+
+
+def _first(waiting: deque[Effect]) -> Effect:
+    """What is to be done next: people are asked before tools run, so that a run does the same when it is taken up from its context."""
+    for effect in waiting:
+        if type(effect) is AskApproval:
+            waiting.remove(effect)
+            return effect
+    return waiting.popleft()

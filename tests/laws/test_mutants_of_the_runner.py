@@ -72,14 +72,14 @@ BUGS = {
     "facts are carried into the next conversation": Bug(
         "runtime/agent_runner.py",
         (
-            ("context = _FRESH\n", "context = _FRESH.replace(facts=getattr(self, 'kept', frozenset()))\n"),
+            ("context = FRESH\n", "context = FRESH.replace(facts=getattr(self, 'kept', frozenset()))\n"),
             ("        return run.result()\n", "        self.kept = run.result().context.facts\n        return run.result()\n"),
         ),
     ),
     "one model call too many": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls > "),)),
     "one model call too few": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls + 1 >= "),)),
     "a call with requires does not wait for the calls before it": Bug(
-        "engine/calls.py", (('pending.stage == "held" and (tool is None or not tool.requires)', 'pending.stage == "held"'),)
+        "engine/calls.py", (("not (tool.requires or must_wait(acted.machine, tool))", "not must_wait(acted.machine, tool)"),)
     ),
     "a resumed call sees facts that were not there when it started": Bug(
         "engine/calls.py", (("messages=context.messages.first(seen.messages)) if early else context", "messages=context.messages.first(seen.messages)) if False else context"),)
