@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     import graphviz
 
+    from agentgraph.checks.conformance import Conformance
     from agentgraph.errors import Finding
     from agentgraph.views.compare.comparing import Comparable
     from agentgraph.views.diagram import Diagram
@@ -132,3 +133,16 @@ class AgentGraph(Topology):
             DefinitionError: naming the file, the place in it, what was found and what was expected.
         """
         return topology_file.load(cls, path)
+
+    def conforms(self, run: Any) -> Conformance:
+        """Whether a recorded run keeps to this graph: true, or the deviations from it, each with the index of its message.
+
+        `run` is a result, a trace, a context, a list of messages as dictionaries or values, or a dictionary with "messages".
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+            ContextError: for a message that is none, saying which.
+        """
+        from agentgraph.checks.conformance import conformance
+
+        return conformance(self, run)

@@ -1,11 +1,16 @@
 """What can be demanded of a topology and of its conversations: specs, and what they speak of."""
 
+from agentgraph.checks.conformance import Conformance, Deviation
+from agentgraph.checks.judgement import Judgement
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
 from agentgraph.machine.happening import Happening
 
 __all__ = [
+    "Conformance",
+    "Deviation",
     "Happening",
+    "Judgement",
     "Predicate",
     "Spec",
     "at_most",
