@@ -1,6 +1,7 @@
 """What can be demanded of a topology and of its conversations: specs, and what they speak of."""
 
 from agentgraph.checks.conformance import Conformance, Deviation
+from agentgraph.checks.history import Defect, check_history, check_request
 from agentgraph.checks.judgement import Judgement
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
@@ -8,6 +9,7 @@ from agentgraph.machine.happening import Happening
 
 __all__ = [
     "Conformance",
+    "Defect",
     "Deviation",
     "Happening",
     "Judgement",
@@ -15,6 +17,8 @@ __all__ = [
     "Spec",
     "at_most",
     "calls",
+    "check_history",
+    "check_request",
     "enters",
     "inside",
     "leads_to",

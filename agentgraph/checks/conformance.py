@@ -1,6 +1,6 @@
 """Does a recorded run keep to its topology? Every step of it that the topology does not have, with the message it stands in.
 
-What is recorded is believed, and nothing is guessed. A list of messages may be an excerpt, so its first speaker is believed to have held the
+A result and a trace are judged from where their run began. What is recorded is believed, and nothing is guessed. A list of messages may be an excerpt, so its first speaker is believed to have held the
 conversation; a handoff that is declared is judged by its ends, however its tool is called; a call that was refused did not
 happen. What `when=` guards would have said is not recorded. A handoff to a person outside (an agent called "user", or the
 graph's `human`) leaves whoever handed over free to go on.
@@ -105,6 +105,7 @@ class _Judge:
         self.declared = {tool.name for agent in topology.agents.values() for tool in agent.tools} | {edge.tool for edge in topology.edges}
         self.may = frozenset({recording.start} & topology.agents.keys())
         """Who may speak next; empty where anybody may, since it is not recorded who holds the conversation."""
+        self.holder = recording.holder
         self.facts = recording.facts | (recording.held - self._set_meanwhile())
 
     def _set_meanwhile(self) -> frozenset[str]:
@@ -115,9 +116,11 @@ class _Judge:
         return frozenset(facts)
 
     def see(self, moment: Moment) -> None:
-        """Judge one moment."""
+        """Judge one moment; of what was before the run, only who held the conversation is taken note of."""
         if moment.kind in ("user", "inside"):
             return
+        if moment.index >= self.recording.since and self.holder:
+            self.may, self.holder = frozenset({self.holder} & self.topology.agents.keys()), ""
         self._spoke(moment)
         if moment.kind == "call":
             self._called(moment)
@@ -131,7 +134,7 @@ class _Judge:
         """Judge where the recording stops: one of ours says itself how it ended."""
         if last is None or last.kind != "handoff" or last.answer not in ("given", "open"):
             return
-        if not self.recording.is_ours and not self._is_outside(last.target):
+        if not self.recording.is_ours and last.target in self.topology.agents and not self._is_outside(last.target):
             said = f"it ends with the handoff to {last.target!r}, who never answered"
             self._note(last, "final-not-allowed", said, (last.target,))
 
@@ -202,4 +205,5 @@ class _Judge:
         return (*(tool.name for tool in self.topology.agents[agent].tools), *(edge.tool for edge in self.leaving.get(agent, ())))
 
     def _note(self, moment: Moment, code: Code, said: str, expected: Iterable[str]) -> None:
-        self.found.append(Deviation(moment.index, code, said, moment.agent, tuple(dict.fromkeys(expected))))
+        if moment.index >= self.recording.since:
+            self.found.append(Deviation(moment.index, code, said, moment.agent, tuple(dict.fromkeys(expected))))

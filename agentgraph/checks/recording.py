@@ -73,6 +73,8 @@ class Recording(Struct, frozen=True):
     """Known to be true in the end."""
     since: int = 0
     """The message with which the run began: what is before is the conversation it went on from."""
+    holder: str = ""
+    """Who held the conversation when the run began, where it went on from another."""
     is_ours: bool = False
     """Whether its own state says how it ended: a run that a limit has cut off is not one that ended in the middle."""
     ended: int | None = None
@@ -85,6 +87,8 @@ class _Known(Struct):
     ran: dict[str, bool]
     facts: dict[str, frozenset[str]]
     inside: Mapping[str, Trace]
+    otherwise: bool | None
+    """Whether calls ran that are not among these: a trace has all that ran."""
 
 
 def recording_of(run: Any) -> Recording:
@@ -159,13 +163,14 @@ def _of_trace(trace: Trace, *, ended: bool) -> Recording:
         facts=start.facts,
         held=trace.contexts[-1].facts,
         since=since,
+        holder=start.agent or "",
         is_ours=True,
         ended=len(messages) - 1 if says_so and messages else None,
     )
 
 
 def _known(contexts: Iterable[Context], trace: Trace | None = None) -> _Known:
-    known = _Known({}, {}, trace.children if trace is not None else {})
+    known = _Known({}, {}, trace.children if trace is not None else {}, None if trace is None else False)
     for context in contexts:
         for pending in context.progress.calls if context.progress is not None else ():
             known.ran[pending.call.id] = known.ran.get(pending.call.id, False) or pending.ran
@@ -227,7 +232,7 @@ def _reply(index: int, message: Message, answers: Mapping[str, Message], known: 
 
 
 def _answered(call: ToolCall, answer: Message | None, known: _Known, unanswered: Answered) -> Answered:
-    ran = known.ran.get(call.id)
+    ran = known.ran.get(call.id, known.otherwise)
     if answer is None:
         return unanswered if ran is None else "running" if ran else "held"
     if ran is False or (ran is None and _REFUSED.match(answer.text)):

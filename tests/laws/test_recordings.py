@@ -7,12 +7,12 @@ from typing import Any
 
 from hypothesis import assume, given, strategies as st
 
-from agentgraph import Agent, AgentGraph, AgentRunner, Context, RunConfig, RunResult, Tool
+from agentgraph import Agent, AgentGraph, Context, RunConfig, RunResult, Tool
 from agentgraph.checks import Predicate, calls, enters, never
 from agentgraph.checks.judgement import happenings
 from agentgraph.checks.recording import along, recording_of
 from tests.laws.test_runs import configs, spoken
-from tests.strategies import Improviser, Move, conversations, graphs
+from tests.strategies import Move, conversations, graphs
 
 Messages = list[dict[str, Any]]
 COMPLETE = RunConfig(max_turns=60)
@@ -41,9 +41,26 @@ def forms(result: RunResult) -> Iterator[Any]:
 
 
 def completed(graph: AgentGraph, script: list[Move]) -> RunResult:
-    result = AgentRunner(graph, COMPLETE.replace(model=Improviser(script))).run("hello")
+    result = spoken(without_handlers(graph), script, COMPLETE)
     assume(result.succeeded)
     return result
+
+
+def without_handlers(graph: AgentGraph) -> AgentGraph:
+    """What a handler has rewritten does not say any longer that a call was refused; only a trace knows."""
+    return with_agents(graph, [agent.replace(on_tool_output=None) for agent in graph.agents.values()])
+
+
+def with_agents(graph: AgentGraph, agents: list[Agent]) -> AgentGraph:
+    """The graph with other agents in the places of their namesakes."""
+    other, named = AgentGraph(graph.name), {agent.name: agent for agent in agents}
+    for each in graph.agents.values():
+        other.add_agent(named.get(each.name, each))
+    for source, handoff in graph.written:
+        other.add_handoff(source, handoff)
+    other.regroup(graph.groups.values())
+    other.entry = graph.entry
+    return other
 
 
 @given(graphs(), conversations(), configs())
@@ -52,7 +69,7 @@ def test_whatever_runs_conforms(graph: AgentGraph, script: list[Move], config: A
     first = spoken(graph, script, config)
     second = spoken(graph, script[::-1], config, context=first.context)
 
-    for run in (first, first.context, second, second.trace, second.context):
+    for run in (first, first.trace, second, second.trace):
         assert graph.conforms(run)
 
 
@@ -67,7 +84,7 @@ def test_a_completed_run_conforms_in_every_form(graph: AgentGraph, script: list[
 @given(graphs(), conversations())
 def test_a_snapshot_of_any_moment_conforms(graph: AgentGraph, script: list[Move]) -> None:
     """Calls that are under way are not calls that were left without an answer."""
-    result = spoken(graph, script, COMPLETE)
+    result = spoken(without_handlers(graph), script, COMPLETE)
 
     for context in result.trace.contexts:
         assert graph.conforms(context)
@@ -96,7 +113,7 @@ def test_a_run_enters_the_agents_of_its_path(graph: AgentGraph, script: list[Mov
     entered = [h.name for _, h in happenings(recording_of(result), graph) if h.kind == "enter" and h.name not in nested]
     finals = [h for _, h in happenings(recording_of(result), graph) if h.kind == "final"]
 
-    assert [name for at, name in enumerate(entered) if at == 0 or entered[at - 1] != name] == list(result.path)
+    assert entered == list(result.path)
     assert len(finals) == 1
 
 
@@ -185,7 +202,7 @@ def test_an_end_where_there_may_be_none_is_found(graph: AgentGraph, script: list
     """Cut off behind a call, cut off behind a handoff, or ended with words by an agent that may not."""
     messages = declared(completed(graph, script))
     at = data.draw(st.sampled_from(asked(messages)))
-    graph = with_agent(graph, graph.agents[messages[at]["name"]].replace(may_finish=False))
+    graph = with_agents(graph, [graph.agents[messages[at]["name"]].replace(may_finish=False)])
     cut = [*messages[:at], {"role": "assistant", "name": messages[at]["name"], "content": "All done."}]
     assert codes_at(graph, cut, at) == {"final-not-allowed"}
 
@@ -194,15 +211,3 @@ def test_an_end_where_there_may_be_none_is_found(graph: AgentGraph, script: list
     if "handoff_to" in messages[at]:
         answered = next(i for i in [*asked(messages), len(messages)] if i > at)
         assert codes_at(graph, messages[:answered], at) == {"final-not-allowed"}
-
-
-def with_agent(graph: AgentGraph, agent: Agent) -> AgentGraph:
-    """The graph with one agent in the place of its namesake."""
-    other = AgentGraph(graph.name)
-    for each in graph.agents.values():
-        other.add_agent(agent if each.name == agent.name else each)
-    for source, handoff in graph.written:
-        other.add_handoff(source, handoff)
-    other.regroup(graph.groups.values())
-    other.entry = graph.entry
-    return other
