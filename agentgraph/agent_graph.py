@@ -10,11 +10,14 @@ from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import graphviz
 
     from agentgraph.checks.conformance import Conformance
+    from agentgraph.checks.drift import Drift
+    from agentgraph.checks.traffic import Traffic
     from agentgraph.errors import Finding
     from agentgraph.views.compare.comparing import Comparable
     from agentgraph.views.diagram import Diagram
@@ -146,3 +149,34 @@ class AgentGraph(Topology):
         from agentgraph.checks.conformance import conformance
 
         return conformance(self, run)
+
+    traffic: Traffic | None = None
+    """How often what happened, of a graph that was observed."""
+
+    @classmethod
+    def observed(cls, runs: Iterable[Any], name: str = "observed") -> Self:
+        """The graph of what really happened: the agents, handoffs and tools that are seen in `runs`; `traffic` counts them.
+
+        `runs` are records as `conforms` takes them. They are read one by one, so a generator of thousands will do.
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+        """
+        from agentgraph.checks.traffic import drawn_up, traffic_of
+
+        traffic = traffic_of(runs)
+        graph = drawn_up(cls(name), traffic)
+        graph.traffic = traffic
+        return graph
+
+    def drift(self, observed: AgentGraph | Iterable[Any]) -> Drift:
+        """What is declared here and never used, and used and not declared: in a graph that was observed, or in runs.
+
+        Given the runs themselves, calls of handoffs are seen to be handoffs also where nothing else in a record says so.
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+        """
+        from agentgraph.checks.drift import drift
+
+        return drift(self, observed)
