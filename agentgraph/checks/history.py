@@ -182,10 +182,8 @@ def _is_empty(message: Message) -> bool:
     if message.tool_calls:
         return False
     if isinstance(message.content, list):
-        return not message.content or (
-            all(isinstance(part, dict) and part.get("type") == "text" for part in message.content) and not message.text
-        )
-    return not message.content
+        return not message.text.strip() and all(isinstance(part, dict) and part.get("type") == "text" for part in message.content)
+    return not message.content or message.content.isspace()
 
 
 def _of_end(read: Numbered) -> Iterator[Defect]:

@@ -10,6 +10,7 @@ from hypothesis import assume, given, strategies as st
 
 from agentgraph import AgentGraph, AgentRunner, Context
 from agentgraph.checks import check_history, check_request
+from agentgraph.engine.view import provider_view
 from tests.laws.test_recordings import COMPLETE, completed
 from tests.laws.test_runs import configs
 from tests.strategies import Improviser, Move, conversations, graphs
@@ -86,6 +87,17 @@ def user_says_nothing(messages: Messages) -> int:
     return len(messages) - 1
 
 
+def user_says_blanks(messages: Messages) -> int:
+    messages.append({"role": "user", "content": " \n"})
+    return len(messages) - 1
+
+
+def tool_gives_blanks(messages: Messages) -> int:
+    at = calling(messages)
+    messages[at + 1]["content"] = "\t"
+    return at + 1
+
+
 def tool_gives_nothing(messages: Messages) -> int:
     at = calling(messages)
     messages[at + 1]["content"] = ""
@@ -129,6 +141,8 @@ SEEDED: list[tuple[str, Callable[[Messages], int]]] = [
     ("malformed-arguments", arguments_that_are_a_list),
     ("empty-content", user_says_nothing),
     ("empty-content", tool_gives_nothing),
+    ("empty-content", user_says_blanks),
+    ("empty-content", tool_gives_blanks),
     ("empty-content", assistant_says_nothing),
     ("system-not-first", system_within),
     ("first-not-user", assistant_begins),
@@ -151,10 +165,20 @@ def test_a_defect_is_found_where_it_was_put(graph: AgentGraph, script: list[Move
     assert found[0].index == at
 
 
+@given(graphs(), conversations(), st.sampled_from([seed for code, seed in SEEDED if code != "unreadable-message"]))
+def test_every_defect_is_mended_in_what_is_sent(graph: AgentGraph, script: list[Move], seed: Callable[[Messages], int]) -> None:
+    result = completed(graph, script)
+    messages = json.loads(json.dumps([message.to_openai() for message in result.messages]))
+    seed(messages)
+
+    assert check_history(provider_view(Context(messages=messages).messages)) == []
+
+
 @given(graphs(), conversations())
 def test_a_history_of_ours_is_mended_or_sound(graph: AgentGraph, script: list[Move]) -> None:
-    """What we keep may only hold names that a model made up: they are kept as they came."""
+    """What we keep, where no call is pending, may only hold names that a model made up: they are kept as they came."""
     result = AgentRunner(graph, COMPLETE.replace(model=Improviser(script))).run("hello")
+    assume(not result.context.pending)
 
     assert {defect.code for defect in check_history(result.context)} <= {"bad-tool-name", "empty-content"}
     assert check_history(Context(messages=result.messages)) == check_history(list(result.messages))
