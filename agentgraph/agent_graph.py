@@ -11,12 +11,16 @@ from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     import graphviz
 
+    from agentgraph.checks.conformance import Conformance
+    from agentgraph.checks.drift import Drift
     from agentgraph.checks.questions import Question
     from agentgraph.checks.spec import Spec
+    from agentgraph.checks.traffic import Traffic
     from agentgraph.checks.verdict import Verdict
     from agentgraph.errors import Finding
     from agentgraph.runtime.result import RunResult
@@ -154,6 +158,50 @@ class AgentGraph(Topology):
             DefinitionError: naming the file, the place in it, what was found and what was expected.
         """
         return topology_file.load(cls, path)
+
+    def conforms(self, run: Any) -> Conformance:
+        """Whether a recorded run keeps to this graph: true, or the deviations from it, each with the index of its message.
+
+        `run` is a result, a trace, a context, a list of messages as dictionaries or values, or a dictionary with "messages".
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+            ContextError: for a message that is none, saying which.
+        """
+        from agentgraph.checks.conformance import conformance
+
+        return conformance(self, run)
+
+    traffic: Traffic | None = None
+    """How often what happened, of a graph that was observed."""
+
+    @classmethod
+    def observed(cls, runs: Iterable[Any], name: str = "observed") -> Self:
+        """The graph of what really happened: the agents, handoffs and tools that are seen in `runs`; `traffic` counts them.
+
+        `runs` are records as `conforms` takes them. They are read one by one, so a generator of thousands will do.
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+        """
+        from agentgraph.checks.traffic import drawn_up, traffic_of
+
+        traffic = traffic_of(runs)
+        graph = drawn_up(cls(name), traffic)
+        graph.traffic = traffic
+        return graph
+
+    def drift(self, observed: AgentGraph | Iterable[Any]) -> Drift:
+        """What is declared here and never used, and used and not declared: in a graph that was observed, or in runs.
+
+        Given the runs themselves, calls of handoffs are seen to be handoffs also where nothing else in a record says so.
+
+        Raises:
+            DefinitionError: for what is no record of a run.
+        """
+        from agentgraph.checks.drift import drift
+
+        return drift(self, observed)
 
 
 def _replayed(verdict: Verdict, *, stub: bool) -> RunResult:

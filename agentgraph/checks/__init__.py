@@ -1,5 +1,9 @@
 """What can be demanded of a topology and of its conversations: specs, what they speak of, questions, and verdicts."""
 
+from agentgraph.checks.conformance import Conformance, Deviation
+from agentgraph.checks.drift import Drift
+from agentgraph.checks.history import Defect, check_history, check_request
+from agentgraph.checks.judgement import Judgement
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.prove import prove
 from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
@@ -10,13 +14,21 @@ from agentgraph.machine.happening import Happening
 
 __all__ = [
     "ALL",
+    "Conformance",
+    "Defect",
+    "Deviation",
+    "Drift",
     "Happening",
+    "Judgement",
     "Predicate",
     "Question",
     "Spec",
+    "Traffic",
     "Verdict",
     "at_most",
     "calls",
+    "check_history",
+    "check_request",
     "enters",
     "handoffs_to",
     "handoffs_to_tools",

@@ -72,3 +72,11 @@ def offered(topology: Topology, facts: frozenset[str]) -> Iterator[Tool | Edge]:
                 if tool.agent is not None and id(tool.agent) not in seen:
                     seen.add(id(tool.agent))
                     rooms.append(inside_of(tool))
+
+
+def set_inside(tool: Tool) -> frozenset[str]:
+    """The facts that a call of `tool` may set by what goes on inside it; none of one that is no agent."""
+    if tool.agent is None:
+        return frozenset()
+    inner = [each for agent in inside_of(tool).agents.values() for each in agent.tools]
+    return frozenset[str]().union(*(each.sets | set_inside(each) for each in inner))

@@ -6,13 +6,16 @@ it over a recording. A happening that could both open and close an obligation cl
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from msgspec import Struct
 
 from agentgraph.checks.predicate import Predicate, checked_predicate
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN, Happening, NameKind
+
+if TYPE_CHECKING:
+    from agentgraph.checks.judgement import Judgement
 
 
 class Spec(Struct, frozen=True):
@@ -42,6 +45,24 @@ class Spec(Struct, frozen=True):
     def sees(self, tool: str) -> bool:
         """Whether calls of `tool` can change its state."""
         return any(p.sees(tool) for p in self.predicates)
+
+    def check(self, run: Any, graph: Any = None) -> Judgement:
+        """Whether a recorded run keeps to it: a result, a trace, a context, a list of messages, or a dictionary with "messages".
+
+        A result knows its graph. For other records `graph` tells which calls are handoffs, and what lies inside a group.
+
+        >>> said = [{"role": "assistant", "name": "Desk", "content": "", "tool_calls": [{"id": "c1", "function": {"name": "refund"}}]}]
+        >>> from agentgraph.checks import calls, precedes
+        >>> precedes(calls("verify"), calls("refund")).check([*said, {"role": "tool", "tool_call_id": "c1", "content": "done"}])
+        precedes(calls('verify'), calls('refund')) is broken at message 0 by: enter Desk, call refund
+
+        Raises:
+            DefinitionError: for what is no record of a run, and for a spec with inside(group) where no graph is known.
+            ContextError: for a message that is none.
+        """
+        from agentgraph.checks.judgement import judged
+
+        return judged(self, run, graph)
 
     def __str__(self) -> str:
         words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__).lstrip("_")

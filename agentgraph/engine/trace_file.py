@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from agentgraph.conversation.whole import write_whole
-from agentgraph.engine.trace_json import Header, Recording, lines_of, read_lines
+from agentgraph.engine.trace_json import Header, StoredTrace, lines_of, read_lines
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def save(trace: Trace, path: str | Path, header: Header) -> None:
         raise ContextError(f"the trace cannot be written to {str(file)!r}: {wrong}", trace) from wrong
 
 
-def load(path: str | Path, *, partial: bool = False) -> Recording:
+def load(path: str | Path, *, partial: bool = False) -> StoredTrace:
     """The trace in the file, and its header.
 
     Raises:

@@ -38,7 +38,7 @@ class Header(Struct, frozen=True, omit_defaults=True):
     """How the command line was told of the graph."""
 
 
-class Recording(NamedTuple):
+class StoredTrace(NamedTuple):
     """A trace that was read, and what was written above it."""
 
     header: Header
@@ -85,7 +85,7 @@ def _changed(before: Context, after: Context) -> dict[str, Any]:
 # -- reading -----------------------------------------------------------------------------------------------------------
 
 
-def read_lines(lines: Iterable[bytes], *, partial: bool = False, form: Form = FORM) -> Recording:
+def read_lines(lines: Iterable[bytes], *, partial: bool = False, form: Form = FORM) -> StoredTrace:
     """The trace that `lines_of` wrote. `partial`: where its end is missing or the last line is cut off, as far as it can be read.
 
     Raises:
@@ -166,13 +166,13 @@ class _Reading:
             raise ContextError(f"the trace ends after {lines!r:.40} lines, and there were {self._lines}: some are missing, or were added")
         self.ended = True
 
-    def recording(self) -> Recording:
+    def recording(self) -> StoredTrace:
         """What it came to."""
         made: dict[tuple[str, ...], Trace] = {}
         for within, part in reversed(self._parts.items()):  # what lies inside comes later
             inside = {key[-1]: made[key] for key in self._parts if key[:-1] == within and key}
             made[within] = Trace(part.start, part.pairs, inside)
-        return Recording(self._header, made[()])
+        return StoredTrace(self._header, made[()])
 
 
 def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:

@@ -108,16 +108,22 @@ def provider_view(messages: Iterable[Message]) -> list[Message]:
         message = pending[at]
         at += 1
         if message.role == "user":
-            view.append(message if message.content else replace(message, content="(no text)", source=None))
+            view.append(replace(message, content="(no text)", source=None) if _is_blank(message) else message)
         elif message.role == "assistant" and message.tool_calls:
             end = at
             while end < len(pending) and pending[end].role == "tool":
                 end += 1
             view.extend(_exchange(message, pending[at:end], seen))
             at = end
-        elif message.role == "assistant" and message.content:
+        elif message.role == "assistant" and not _is_blank(message):
             view.append(message)
     return view
+
+
+def _is_blank(message: Message) -> bool:
+    """Whether it says nothing. Blanks are no words to Anthropic, which refuses them."""
+    content = message.content
+    return not content or (isinstance(content, str) and content.isspace())
 
 
 def _exchange(asking: Message, answering: Sequence[Message], seen: set[str]) -> Iterator[Message]:
@@ -132,8 +138,8 @@ def _exchange(asking: Message, answering: Sequence[Message], seen: set[str]) -> 
         name = acceptable(call.name)
         mended = call if new_id == call.id and name == call.name and not call.malformed else ToolCall(new_id, name, call.arguments)
         calls.append(mended)
-        if answer is None or not answer.content or new_id != call.id:
-            content = INTERRUPTED if answer is None else answer.content or NO_OUTPUT
+        if answer is None or _is_blank(answer) or new_id != call.id:
+            content = INTERRUPTED if answer is None else NO_OUTPUT if _is_blank(answer) else answer.content
             answer = Message("tool", content, tool_call_id=new_id)
         results.append(answer)
     same = asking.source is None and all(a is b for a, b in zip(calls, asking.tool_calls, strict=True))

@@ -1,0 +1,111 @@
+"""What a spec says of one recording: it holds, or the first happening that breaks it and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from agentgraph.checks.predicate import AnyOf, Inside, Predicate
+from agentgraph.checks.recording import Recording, along, recording_of
+from agentgraph.errors import DefinitionError
+from agentgraph.machine.happening import BROKEN, Happening
+from agentgraph.machine.machine import Machine
+
+if TYPE_CHECKING:
+    from agentgraph.checks.spec import Spec
+    from agentgraph.graph.topology import Topology
+
+
+class Judgement(Struct, frozen=True):
+    """True where the spec holds. `index` is the message at which it was broken, `path` what happened up to it."""
+
+    spec: Spec
+    holds: bool
+    index: int | None = None
+    path: tuple[Happening, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.holds
+
+    def __str__(self) -> str:
+        if self.holds:
+            return f"{self.spec} holds in this recording"
+        return f"{self.spec} is broken at message {self.index} by: {', '.join(map(str, self.path))}"
+
+    __repr__ = __str__
+
+
+def judged(spec: Spec, run: Any, graph: Any = None) -> Judgement:
+    """Fold `spec` over what `run` records. O(messages).
+
+    Raises:
+        DefinitionError: for what is no record of a run, and for a spec that speaks of groups where no graph is known.
+    """
+    topology = topology_of(graph if graph is not None else getattr(getattr(run, "result", run), "machine", None))
+    if topology is None and any(map(_speaks_of_groups, spec.predicates)):
+        raise DefinitionError(f"{spec} speaks of groups, which a recording does not know; give check(run, graph)")
+    state, path = spec.start, list[Happening]()
+    for index, happening in happenings(recording_of(run), topology):
+        path.append(happening)
+        state = spec.after(state, happening)
+        if state == BROKEN:
+            return Judgement(spec, holds=False, index=index, path=tuple(path))
+    return Judgement(spec, holds=True)
+
+
+def topology_of(graph: Any) -> Topology | None:
+    """The topology of a graph or a machine, if there is one.
+
+    Raises:
+        DefinitionError: for anything else.
+    """
+    from agentgraph.graph.topology import Topology
+
+    if graph is None or isinstance(graph, Topology):
+        return graph
+    if isinstance(graph, Machine):
+        from agentgraph.views.compare.resolved import of_machine
+
+        return of_machine(graph)
+    raise DefinitionError(f"check(run, graph) was given graph={graph!r:.60}; give an AgentGraph or a machine")
+
+
+def _speaks_of_groups(predicate: Predicate) -> bool:
+    return isinstance(predicate, Inside) or (isinstance(predicate, AnyOf) and any(map(_speaks_of_groups, predicate.each)))
+
+
+def happenings(recording: Recording, topology: Topology | None = None) -> Iterator[tuple[int, Happening]]:
+    """What happened, each with the index of its message. An agent that speaks without having been handed to was entered all the same."""
+    holder, last = "", 0
+    final_tools = {(name, tool.name) for name, a in topology.agents.items() for tool in a.tools if tool.final} if topology else set()
+    returned = ""
+    for moment in along(recording, topology):
+        last = moment.index
+        if moment.kind == "inside":
+            yield last, Happening("call", moment.name, moment.agent) if moment.name else _entered(moment.agent, topology)
+            continue
+        if moment.kind == "user":
+            if returned:  # a tool ended the turn before
+                yield last - 1, Happening("final", agent=returned)
+            returned = ""
+            continue
+        if moment.agent and moment.agent != holder:
+            holder = moment.agent
+            yield last, _entered(holder, topology)
+        if moment.kind == "call" and moment.ran:
+            yield last, Happening("call", moment.name, moment.agent)
+        returned = holder if (holder, moment.name) in final_tools and moment.answer == "given" else ""
+        if moment.kind == "handoff":
+            holder = moment.target
+            yield last, _entered(holder, topology)
+        if moment.ends:
+            yield last, Happening("final", agent=holder)
+    if recording.ended is not None:
+        yield recording.ended, Happening("final", agent=holder)
+
+
+def _entered(agent: str, topology: Topology | None) -> Happening:
+    groups = topology.groups_of(agent) if topology is not None and agent in topology.agents else ()
+    return Happening("enter", agent, groups=groups)
