@@ -44,7 +44,7 @@ def replayed(verdict: Verdict, *, stub: bool = True) -> RunResult:
     """
     script = _Script(verdict.steps)
     far = len(script.lines) + 10
-    topology = _Opened(script if stub else None, far).topology(verdict.topology)
+    topology = _Opened(script, far, stub=stub).topology(verdict.topology)
     topology.entry = verdict.path[0].name
     runner = AgentRunner(topology, RunConfig(model=script, max_turns=far))
     result = runner.run("go on")
@@ -63,7 +63,10 @@ class _Script:
     instant = True
 
     def __init__(self, steps: Iterable[Step]) -> None:
-        self.lines = [line for step in steps for line in _lines(step)]
+        several = tuple(steps)
+        self.lines = [line for step in several for line in _lines(step)]
+        self.unread = [back.by == "unread" for step in several for back in step.returns if back.by != "cut off"]
+        """Of each answer that an agent inside a tool is to give, whether it cannot be read."""
         self.failing = False
         """Whether the call in hand is to fail."""
 
@@ -91,6 +94,7 @@ _ENDS: Mapping[str, tuple[_Line, ...]] = {
     "handler": (_Line(_END),),
     "final tool": (),  # the call before has brought it about
     "cut off": (_Line(cuts=True),),
+    "unread": (),
 }
 
 
@@ -114,10 +118,10 @@ def _handler(value: Any, output: ToolOutput) -> tuple[Any, Forward | Final]:
 
 
 class _Opened:
-    """Copies of definitions in which everything that the proof left open says yes. With a script the functions of tools are its own."""
+    """Copies of definitions in which everything that the proof left open says yes. With `stub` the functions of tools do nothing."""
 
-    def __init__(self, script: _Script | None, far: int) -> None:
-        self.script, self.far = script, far
+    def __init__(self, script: _Script, far: int, *, stub: bool) -> None:
+        self.script, self.stubbing, self.far = script, stub, far
 
     def topology(self, topology: Topology) -> Topology:
         opened = Topology(topology.name)
@@ -144,15 +148,20 @@ class _Opened:
         return AgentGroup(who.name, self.member(who.root), tuple(map(self.member, who.members)), handoffs_of_group)
 
     def tool(self, tool: Tool) -> Tool:
-        opened = tool.replace(needs_approval=False, retries=0, timeout=None, max_turns=self.far, output_extractor=None)
+        opened = tool.replace(needs_approval=False, retries=0, timeout=None, max_turns=self.far)
         if tool.agent is not None:
-            return opened.replace(agent=self.member(tool.agent))
-        if self.script is None and tool.function is not None:
+            return opened.replace(agent=self.member(tool.agent), output_extractor=self.read)
+        if not self.stubbing and tool.function is not None:
             return opened
         return opened.replace(function=self.stub, is_async=False, context_parameter=None)
 
+    def read(self, result: RunResult) -> Any:
+        if self.script.unread and self.script.unread.pop(0):
+            raise RuntimeError("this answer cannot be read in the path")
+        return result.output
+
     def stub(self, **_: Any) -> str:
-        if self.script is not None and self.script.failing:
+        if self.script.failing:
             raise RuntimeError("this call fails in the path")
         return "done"
 

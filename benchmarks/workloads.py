@@ -12,6 +12,7 @@ from benchmarks.footprint import memory, our_conversation
 from benchmarks.imports import importing
 from benchmarks.limits import limits
 from benchmarks.measure import Effort
+from benchmarks.proving import proving
 from benchmarks.scene import wide
 from benchmarks.table import Row
 from benchmarks.yardstick import crowd
@@ -26,6 +27,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "W7": memory,
     "W8": importing,
     "W9": turns.large,
+    "W10": proving,
     "limits": limits,
 }
 

@@ -12,7 +12,8 @@ Why this covers what runs, though it takes one thing at a time:
 - *Resumed conversations.* A context of ours is a state that was reached before, and going on from it is going on from that state; one
   that was left in the middle of a call allows less, as a failure does.
 - *Agents as tools* are call and return: `call t`, `enter root`, what happens inside, and back to the caller, with the facts that were
-  set. Inside no turn ends. The way back is always open, since the run inside may be cut off; only one that has answered sets what `t` sets.
+  set. Inside no turn ends. The way back is open until the run inside has ended, since it may be cut off; only one that has answered sets
+  what `t` sets.
   Agents are values, so the tools inside tools are a finite tree; it is unfolded as far as it is walked.
 - `when=`, payloads and approvals may say yes or no, and are left out. Limits and budgets only cut off.
 """
@@ -40,8 +41,8 @@ MOST_FACTS = 12
 MOST_STATES = 1_000_000
 
 
-End = Literal["answer", "handler", "final tool", "cut off"]
-"""How a turn, or a run inside a tool, came to its end."""
+End = Literal["answer", "handler", "final tool", "cut off", "unread"]
+"""How a turn, or a run inside a tool, came to its end. unread: it ended well, and the `output_extractor` of the tool failed."""
 
 
 State = int
@@ -228,7 +229,11 @@ class Model:
         if end == "cut off":
             return (cut_off,)
         answered = Return(self._at(caller.agent, "ending" if tool.final else "asked", caller), self._mask(tool.sets), end)
-        return (answered, cut_off) if tool.final else (answered,)
+        if not tool.final:
+            return (answered,)  # which allows more than a failure
+        if spot.stage == "asked":
+            return (answered, cut_off)
+        return (answered,) if tool.output_extractor is None else (answered, Return(spot.caller, 0, "unread"))
 
     def _mask(self, facts: frozenset[str]) -> int:
         return sum(self._bits[fact] for fact in facts if fact in self._bits)

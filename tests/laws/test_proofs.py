@@ -65,7 +65,8 @@ def helpers(draw: st.DrawFn) -> list[Tool]:
             tool = draw(members("I", [draw(members("K")).as_tool(name="deeper")])).as_tool(name="ask")
         case _:
             return []
-    return [tool.replace(sets=draw(fact_sets), requires=draw(fact_sets), final=draw(st.booleans()))]
+    reader = draw(st.sampled_from([None, str]))
+    return [tool.replace(output_extractor=reader, sets=draw(fact_sets), requires=draw(fact_sets), final=draw(st.booleans()))]
 
 
 @st.composite
@@ -183,7 +184,8 @@ class Runs:
         if outer:
             caller = self.rooms[outer[-1].place][0][outer[-1].agent]
             tool = next(t for t in caller.tools if t.name == place[-1])
-            yield None, At(outer, at.facts)
+            if at.doing == "asked" or tool.output_extractor is not None:
+                yield None, At(outer, at.facts)
             if answers:
                 yield None, At(outer, at.facts | tool.sets, "ending" if tool.final else "asked")
         elif answers:

@@ -91,6 +91,32 @@ PATHS: list[tuple[AgentGraph, Spec, str]] = [
         leads_to(calls("ask"), enters("A")),
         "enter A -> call ask -> enter Ending -> call stop -> final",
     ),
+    # once the inside of a final tool has ended, so has the turn, unless its answer cannot be read
+    (
+        one(
+            Agent(
+                "A",
+                tools=[Agent("I", tools=[stop.replace(sets="f")]).as_tool(name="ask").replace(final=True), look.replace(requires="f")],
+                may_finish=False,
+            )
+        ),
+        never(calls("look")),
+        "enter A -> call ask -> enter I -> call stop -> final -> call look",
+    ),
+    (
+        one(
+            Agent(
+                "A",
+                tools=[
+                    Agent("I", tools=[stop.replace(sets="f")]).as_tool(name="ask", output_extractor=str).replace(final=True),
+                    look.replace(requires="f"),
+                ],
+                may_finish=False,
+            )
+        ),
+        never(calls("look")),
+        "enter A -> call ask -> enter I -> call stop -> call look",
+    ),
     # what an inside sets is the caller's
     (
         one(Agent("A", tools=[Agent("I", tools=[look.replace(sets="f")]).as_tool(name="ask"), stop.replace(requires="f")])),
