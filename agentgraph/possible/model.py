@@ -21,10 +21,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from agentgraph.checks.rooms import Room, all_rooms, inside_of, outermost
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 from agentgraph.machine.happening import Happening
+from agentgraph.possible.rooms import Room, all_rooms, inside_of, outermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
