@@ -32,8 +32,8 @@ def told(difference: Difference) -> Iterator[str]:
         yield from _reach("the entries", difference.reach_of_entries)
     for reach in difference.reach:
         yield from _reach(_sources(reach.sources), reach)
-    yield from (f"loosened: {words}" for words in in_words(difference.loosened, _LOOSER))
-    yield from (f"tightened: {words}" for words in in_words(difference.tightened, _TIGHTER))
+    yield from (f"loosened: {words}" for words in in_words(difference.loosened, LOOSER))
+    yield from (f"tightened: {words}" for words in in_words(difference.tightened, TIGHTER))
     if difference.wordings:
         yield "besides, in what is no part of the topology:"
         yield from (f"  {one_line(wording.new)}: {wording.part} changed" for wording in difference.wordings)
@@ -97,13 +97,13 @@ def _reach(source: str, reach: Reach) -> Iterator[str]:
             yield f"from {source}: {', '.join(things)} {be} " + ("reachable now" if now == "now" else "no longer reachable")
 
 
-_LOOSER: Mapping[Kind, str] = {
+LOOSER: Mapping[Kind, str] = {
     "never": "{what} can be reached now",
     "fact": "{what} can be reached without the fact {other}",
     "after": "{what} can be reached without {other} before",
     "person": "a person can no longer be reached from {what}",
 }
-_TIGHTER: Mapping[Kind, str] = {
+TIGHTER: Mapping[Kind, str] = {
     "never": "{what} can no longer be reached",
     "fact": "{what} cannot be reached without the fact {other}",
     "after": "{what} cannot be reached without {other} before",
@@ -112,9 +112,13 @@ _TIGHTER: Mapping[Kind, str] = {
 
 
 def in_words(guarantees: Iterable[Guarantee], words: Mapping[Kind, str]) -> Iterator[str]:
-    """Guarantees that are gone, or new, those together that differ in whom they are about alone."""
-    for kind, other, whats in told_together(guarantees):
-        yield words[kind].format(what=_sources(tuple(map(_called, whats))), other=spoken(_called(other) if kind == "after" else other))
+    """Guarantees that are gone, or new: LOOSER or TIGHTER. A line for those that differ in whom they are about alone."""
+    yield from (sentence(words, kind, other, whats) for kind, other, whats in told_together(guarantees))
+
+
+def sentence(words: Mapping[Kind, str], kind: Kind, other: str, whats: tuple[str, ...]) -> str:
+    """One line of them."""
+    return words[kind].format(what=_sources(tuple(map(_called, whats))), other=spoken(_called(other) if kind == "after" else other))
 
 
 def _called(what: str) -> str:
