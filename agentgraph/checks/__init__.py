@@ -1,5 +1,6 @@
 """What can be demanded of a topology and of its conversations: specs, what they speak of, questions, and verdicts."""
 
+from agentgraph.checks.lock import Lock
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.prove import prove
 from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
@@ -11,6 +12,7 @@ from agentgraph.machine.happening import Happening
 __all__ = [
     "ALL",
     "Happening",
+    "Lock",
     "Predicate",
     "Question",
     "Spec",
