@@ -36,6 +36,8 @@ class Loosened(Struct, frozen=True):
     message: str
     path: tuple[str, ...] = ()
     fix: str = "mend it, or say that it is meant with agentgraph lock"
+    demand: str = ""
+    """Of a policy: its words."""
 
     def __str__(self) -> str:
         return self.message + (f": {' -> '.join(self.path)}" if self.path else "")
@@ -85,10 +87,12 @@ def _policies(lock: Lock, now: Lock, verdicts: Iterable[Verdict]) -> Iterator[Lo
     refuted = {str(verdict.spec): verdict for verdict in verdicts if not verdict}
     for words in sorted(words for words, holds in lock.policies.items() if holds):
         if words in refuted:
-            yield Loosened(f"{words} holds no longer", tuple(map(str, refuted[words].path)), refuted[words].advice)
+            yield Loosened(f"{words} holds no longer", tuple(map(str, refuted[words].path)), refuted[words].advice, words)
         elif words not in now.policies:
             yield Loosened(
-                f"{words} is asked no longer", fix="name the policies with --policy, or say that it is meant with agentgraph lock"
+                f"{words} is asked no longer",
+                fix="name the policies with --policy, or say that it is meant with agentgraph lock",
+                demand=words,
             )
 
 

@@ -44,8 +44,13 @@ class Proved(NamedTuple):
 
     name: str
     verdict: Verdict
-    is_known: bool
-    """Whether it is locked as refuted."""
+    locked: bool | None
+    """Whether it held when it was locked; None where it was not."""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is locked as refuted."""
+        return self.locked is False
 
     @property
     def words(self) -> str:
@@ -80,8 +85,12 @@ class Report(NamedTuple):
         for finding in self.findings:
             yield from _told(f"{finding.code}: {finding.message}", finding.path, finding.fix)
         for each in self.refuted:
-            yield from _told(f"refuted: {each.words}", tuple(map(str, each.verdict.path)) or each.verdict.agents, each.verdict.advice)
+            when = ", and held when it was locked" if each.locked else ""
+            yield from _told(f"refuted{when}: {each.words}", tuple(map(str, each.verdict.path)) or each.verdict.agents, each.verdict.advice)
+        said = {str(each.verdict.spec) for each in self.refuted}
         for loosened in self.kept.loosened if self.kept is not None else ():
+            if loosened.demand in said:
+                continue
             yield from _told(f"loosened: {loosened.message}", loosened.path, loosened.fix)
         yield from self.kept.news if self.kept is not None else ()
         yield from (f"known: {finding.code}: {finding.message}" for finding in self.known)
@@ -116,7 +125,7 @@ class Report(NamedTuple):
                     "name": each.name,
                     "demand": str(each.verdict.spec),
                     "holds": each.verdict.holds,
-                    "is_known": each.is_known,
+                    "locked": each.locked,
                     "path": list(map(str, each.verdict.path)),
                     "agents": each.verdict.agents,
                     "distance": each.verdict.distance,
@@ -140,7 +149,7 @@ def reported(topology: Topology, policies: Iterable[str], lock: Lock | None) -> 
         topology,
         new,
         [finding for finding in found if finding not in new],
-        [Proved(name, verdict, lock is not None and lock.policies.get(str(verdict.spec)) is False) for name, verdict in proved],
+        [Proved(name, verdict, lock.policies.get(str(verdict.spec)) if lock is not None else None) for name, verdict in proved],
         can_be_compiled,
         kept(lock, topology, found, [verdict for _, verdict in proved]) if lock is not None and can_be_compiled else None,
     )

@@ -27,6 +27,21 @@ class Guarantee(Struct, frozen=True, order=True):
     kind: Kind
     other: str = ""
 
+    @property
+    def is_of_agent(self) -> bool:
+        """Whether it is about an agent that is entered, rather than a tool that is called."""
+        return self.what.startswith("enter ")
+
+    @property
+    def name(self) -> str:
+        """Of the agent or the tool that it is about."""
+        return name_in(self.what)
+
+    @property
+    def other_name(self) -> str:
+        """The fact; or the name of the agent or the tool that came before."""
+        return name_in(self.other) if self.kind == "after" else self.other
+
     def __str__(self) -> str:
         match self.kind:
             case "never":
@@ -35,7 +50,12 @@ class Guarantee(Struct, frozen=True, order=True):
                 return f"no {self.what} without the fact {self.other}"
             case "after":
                 return f"no {self.what} before {self.other}"
-        return f"from {self.what.removeprefix('enter ')} a person can be reached"
+        return f"from {self.name} a person can be reached"
+
+
+def name_in(what: str) -> str:
+    """The name in what happens: "enter Billing" is about Billing."""
+    return what.partition(" ")[2]
 
 
 class Moved(NamedTuple):

@@ -159,3 +159,13 @@ def test_too_many_facts_are_followed_no_more_and_it_is_said() -> None:
     assert (many.follows_guards, few.follows_guards) == (False, True)
     assert few.of["call t2"] is not None
     assert few.of["call t2"].after == {"enter A", "call t0", "call t1"}
+
+
+def test_a_picture_says_a_few_of_many() -> None:
+    chain = AgentGraph.of(*(Agent(f"A{n}", handoffs=[f"A{n + 1}"] if n < 9 else []) for n in range(10)))
+    shortened = AgentGraph.from_digraph(chain.digraph).add_handoff("A0", "A9")
+
+    assert len(agentgraph.diff(chain, shortened).loosened) == 8
+    assert 'A9<br/>loosened: without A1<br/>loosened: without A2<br/>loosened: without A3<br/>and 5 more"]' in shortened.to_mermaid(
+        compare=chain
+    )

@@ -198,6 +198,8 @@ def test_what_is_looser_than_locked_is_1_with_the_way_to_it(folder: Path) -> Non
 
     assert (loosened.returncode, unasked.returncode) == (1, 1)
     assert f"loosened: refund, Returns can be reached without the fact verified\n  path: {WAY}\n" in loosened.stdout
+    assert loosened.stdout.startswith("refuted, and held when it was locked: verify first: precedes(calls('verify'), calls('refund'))\n")
+    assert "holds no longer" not in loosened.stdout, "said once"
     assert unasked.stdout.startswith("loosened: precedes(calls('verify'), calls('refund')) is asked no longer\n")
 
 

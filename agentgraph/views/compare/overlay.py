@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agentgraph.graph.edge import Group
+from agentgraph.views.compare.missed import with_loosened
 from agentgraph.views.compare.painter import ADDED, CHANGED, REMOVED, Fate, Fates, painted
 from agentgraph.views.compare.resolved import Resolved, renamed
 from agentgraph.views.display import one_line, shortened
@@ -56,9 +57,8 @@ def _fates(difference: Difference, old: Topology, both: Topology) -> Fates:
     changed = {change.new: change.details for change in difference.agents_changed}
     was = {rename.new: rename.old for rename in difference.agents_renamed}
     handoffs = {_key(change.new): change.details for change in difference.handoffs_changed}
-    return _with_loosened(
+    return with_loosened(
         difference,
-        both,
         Fates(
             agents={
                 **{name: _in_words(changed.get(name, ()), was.get(name)) for name in {**changed, **was}},
@@ -78,41 +78,6 @@ def _fates(difference: Difference, old: Topology, both: Topology) -> Fates:
             },
         ),
     )
-
-
-def _with_loosened(difference: Difference, both: Topology, fates: Fates) -> Fates:
-    """`fates`, with the guarantees that are gone said where they are missed: at the agent; of a tool, at it and at those that have it."""
-    agents, tools = dict(fates.agents), dict(fates.tools)
-    for gone in difference.loosened:
-        name = gone.what.partition(" ")[2]
-        if gone.what.startswith("enter "):
-            agents[name] = _saying(agents.get(name), _LOOSER[gone.kind].format(_short(gone.other)))
-            continue
-        for owner, agent in difference.new.agents.items():
-            if any(tool.name == name for tool in agent.tools):
-                tools[owner, name] = _saying(tools.get((owner, name)), _LOOSER[gone.kind].format(_short(gone.other)))
-                agents[owner] = _saying(agents.get(owner), f"loosened: {_short(name)}")
-    known = {name: fate for name, fate in agents.items() if name in both.agents}
-    return Fates(known, fates.handoffs, tools, fates.groups)
-
-
-_LOOSER = {
-    "never": "loosened: reachable now",
-    "fact": "loosened: without {}",
-    "after": "loosened: without {}",
-    "person": "loosened: no way to a person",
-}
-
-
-def _short(what: str) -> str:
-    return shortened(one_line(what.removeprefix("enter ").removeprefix("call ")), MOST)
-
-
-def _saying(fate: Fate | None, line: str) -> Fate:
-    """A fate with one more line, said once."""
-    if fate is None:
-        return Fate("changed", (line,))
-    return Fate(fate.mark, tuple(dict.fromkeys((*fate.lines, line))))
 
 
 def _key(handoff: HandoffAt) -> tuple[str, str, str]:

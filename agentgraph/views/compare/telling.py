@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from agentgraph.possible.loosened import told_together
+from agentgraph.possible.loosened import name_in, told_together
 from agentgraph.views.display import one_line, shortened
 
 if TYPE_CHECKING:
@@ -118,12 +118,7 @@ def in_words(guarantees: Iterable[Guarantee], words: Mapping[Kind, str]) -> Iter
 
 def sentence(words: Mapping[Kind, str], kind: Kind, other: str, whats: tuple[str, ...]) -> str:
     """One line of them."""
-    return words[kind].format(what=_sources(tuple(map(_called, whats))), other=spoken(_called(other) if kind == "after" else other))
-
-
-def _called(what: str) -> str:
-    """What happens, by its name: "enter Billing" is Billing."""
-    return what.partition(" ")[2]
+    return words[kind].format(what=_sources(tuple(map(name_in, whats))), other=spoken(name_in(other) if kind == "after" else other))
 
 
 def _sources(names: tuple[str, ...]) -> str:
