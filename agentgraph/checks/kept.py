@@ -53,6 +53,9 @@ class Kept(Struct, frozen=True):
     def __bool__(self) -> bool:
         return not self.loosened
 
+    def __repr__(self) -> str:
+        return "\n".join([*(f"loosened: {each}" for each in self.loosened), *self.news]) or "as locked"
+
 
 def kept(lock: Lock, topology: Topology, found: Iterable[Finding], verdicts: Iterable[Verdict]) -> Kept:
     """`topology`, as it was looked at, beside `lock`. Findings that are new speak for themselves, and are not told again.

@@ -22,6 +22,7 @@ from agentgraph.possible.privilege import Privilege, Privileges, privileges
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agentgraph.checks.kept import Kept
     from agentgraph.checks.questions import Question
     from agentgraph.checks.spec import Spec
     from agentgraph.checks.verdict import Verdict
@@ -73,6 +74,17 @@ class Lock(Struct, frozen=True, kw_only=True):
             policies={str(verdict.spec): verdict.holds for verdict in verdicts},
             findings=frozenset(Known(finding.code, finding.agents) for finding in found),
         )
+
+    def kept_by(self, topology: Topology, *policies: Spec | Question) -> Kept:
+        """Whether `topology` gives every guarantee that is locked. `assert Lock.load("agentgraph.lock").kept_by(graph, *POLICIES)`.
+
+        Raises:
+            DefinitionError: as `Lock.of` does.
+        """
+        from agentgraph.checks.kept import kept
+
+        refuse_broken(topology)
+        return kept(self, topology, findings(topology), [prove(topology, policy) for policy in policies])
 
     def to_json(self) -> str:
         """The text of a lock file."""

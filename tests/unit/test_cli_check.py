@@ -58,6 +58,7 @@ def failing(graph):
 WRONG = [ORDER, "refund"]
 OTHER = [precedes(calls("verify"), calls("refnud"))]
 """
+ORDER = precedes(demand("call verify"), demand("call refund"))
 WAY = "enter Triage -> enter Person -> enter Returns -> call refund"
 LEAST = {
     "agentgraph_lock": 1,
@@ -177,7 +178,26 @@ def test_wrong_use_is_one_line_and_2(folder: Path, arguments: tuple[str, ...]) -
     assert is_one_line(done.stderr)
 
 
+def test_modules_are_found_in_a_folder_that_is_named(folder: Path) -> None:
+    arguments = ("app:strict", "--policy", "app:LISTED", "--app-dir", str(folder))
+    lost, found, locked = (
+        command(folder.parent, *each) for each in (("check", *arguments[:3]), ("check", *arguments), ("lock", *arguments, "-o", "-"))
+    )
+
+    assert (lost.returncode, found.returncode, locked.returncode) == (2, 0, 0)
+    assert '"reaches(\'Person\')": "holds"' in locked.stdout
+
+
 # -- lock ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lock_is_asserted_in_a_test() -> None:
+    strict, loose = graph_in("strict"), graph_in("loose")
+    lock = Lock.of(strict, ORDER)
+
+    assert lock.kept_by(strict, ORDER)
+    assert repr(lock.kept_by(strict, ORDER)) == "as locked"
+    assert repr(lock.kept_by(loose, ORDER)).splitlines()[0] == f"loosened: {ORDER} holds no longer: {WAY}"
 
 
 def test_a_lock_is_read_in_a_review(folder: Path) -> None:
