@@ -24,12 +24,12 @@ from agentgraph.runtime.agent_runner import AgentRunner
 from agentgraph.runtime.config import RunConfig
 
 if TYPE_CHECKING:
-    from agentgraph.checks.model import Step
     from agentgraph.checks.verdict import Verdict
     from agentgraph.definition.decision import ToolOutput
     from agentgraph.definition.handoff import Handoff
     from agentgraph.definition.model import ModelRequest
     from agentgraph.definition.tool import Tool
+    from agentgraph.possible.model import Step
     from agentgraph.runtime.result import RunResult
 
 _END = "end_the_turn"

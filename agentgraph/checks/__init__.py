@@ -4,6 +4,7 @@ from agentgraph.checks.conformance import Conformance, Deviation
 from agentgraph.checks.drift import Drift
 from agentgraph.checks.history import Defect, check_history, check_request
 from agentgraph.checks.judgement import Judgement
+from agentgraph.checks.lock import Lock
 from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.prove import prove
 from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
@@ -20,6 +21,7 @@ __all__ = [
     "Drift",
     "Happening",
     "Judgement",
+    "Lock",
     "Predicate",
     "Question",
     "Spec",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from agentgraph.checks.explored import Explored, Way, explore, shortest_way, that_reach
-from agentgraph.checks.model import Model, Step
 from agentgraph.checks.named import predicate_of
 from agentgraph.checks.questions import NoWayAround, Question, Reaches, Within
 from agentgraph.checks.spec import Precedes
@@ -13,14 +12,15 @@ from agentgraph.checks.verdict import Verdict
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
+from agentgraph.possible.model import Model, Step
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from agentgraph.checks.model import State
     from agentgraph.checks.predicate import Predicate
     from agentgraph.checks.questions import Sources
     from agentgraph.graph.topology import Topology
+    from agentgraph.possible.model import State
 
 _POSSIBLE = (
     "this is a fact about the graph: a way is there, and whether the model takes it is its choice",

@@ -15,9 +15,9 @@ import msgspec
 from msgspec import Struct
 
 from agentgraph.checks.recording import Moment, Recording, along, recording_of
-from agentgraph.checks.rooms import set_inside
 from agentgraph.graph.edge import listed
 from agentgraph.machine.fsm import missing
+from agentgraph.possible.rooms import set_inside
 
 if TYPE_CHECKING:
     from agentgraph.definition.tool import Tool

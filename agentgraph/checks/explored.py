@@ -11,8 +11,8 @@ from agentgraph.checks.walk import refuse_too_many
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agentgraph.checks.model import Model, State, Step
     from agentgraph.checks.predicate import Predicate
+    from agentgraph.possible.model import Model, State, Step
 
 
 class Came(Struct, frozen=True, gc=False):

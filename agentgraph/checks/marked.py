@@ -12,8 +12,8 @@ from agentgraph.views.traffic import Route, Taken
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from agentgraph.checks.model import Step
     from agentgraph.checks.verdict import Verdict
+    from agentgraph.possible.model import Step
 
 
 def marked(verdict: Verdict, *, theme: Any = None, **look: Any) -> Diagram:

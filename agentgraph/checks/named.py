@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from agentgraph.checks.predicate import AnyOf, Calls, Enters, Inside, Predicate, calls, enters, inside
-from agentgraph.checks.rooms import Room, inside_of, outermost
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
+from agentgraph.possible.rooms import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agentgraph.graph.topology import Topology
-
-
-class Names(NamedTuple):
-    """What there is to speak of, in the order written, inside tools too."""
-
-    agents: tuple[str, ...]
-    tools: tuple[str, ...]
-    groups: tuple[str, ...]
-
-
-def names_of(topology: Topology) -> Names:
-    """Every name in `topology`. O(agents + tools)."""
-    agents, tools, groups = dict[str, None](), dict[str, None](), dict.fromkeys(topology.groups)
-    rooms: list[Room] = [outermost(topology)]
-    seen: set[int] = set()
-    for room in rooms:
-        for name, agent in room.agents.items():
-            agents[name] = None
-            groups.update(dict.fromkeys(room.entering(name).groups))
-            for tool in agent.tools:
-                tools[tool.name] = None
-                if tool.agent is not None and id(tool.agent) not in seen:
-                    seen.add(id(tool.agent))
-                    rooms.append(inside_of(tool))
-    return Names(tuple(agents), tuple(tools), tuple(groups))
+    from agentgraph.possible.rooms import Names
 
 
 def check_names(topology: Topology, predicates: Iterable[Predicate]) -> None:

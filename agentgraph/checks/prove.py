@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.checks.answers import answer
-from agentgraph.checks.model import Model
 from agentgraph.checks.named import check_names
 from agentgraph.checks.questions import Question
 from agentgraph.checks.spec import Spec
@@ -13,6 +12,7 @@ from agentgraph.checks.verdict import ALWAYS_ASSUMED, Verdict
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
+from agentgraph.possible.model import Model
 
 if TYPE_CHECKING:
     from agentgraph.graph.topology import Topology

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import networkx as nx
 
 from agentgraph.checks.explored import that_reach
-from agentgraph.checks.model import may_end
-from agentgraph.checks.named import names_of, predicate_of
+from agentgraph.checks.named import predicate_of
 from agentgraph.checks.predicate import Predicate, enters
 from agentgraph.checks.prove import prove
 from agentgraph.checks.ways import live_handoffs, reached
@@ -19,6 +18,8 @@ from agentgraph.errors import Finding
 from agentgraph.graph.edge import listed
 from agentgraph.graph.findings import structural
 from agentgraph.machine.happening import Happening
+from agentgraph.possible.model import may_end
+from agentgraph.possible.rooms import names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,9 +9,9 @@ from msgspec import Struct
 from agentgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from agentgraph.checks.model import Step
     from agentgraph.graph.topology import Topology
     from agentgraph.machine.happening import Happening
+    from agentgraph.possible.model import Step
     from agentgraph.views.diagram import Diagram
 
 ALWAYS_ASSUMED = (

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING
 
-from agentgraph.checks.model import MOST_STATES, Model, State, Step
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN
+from agentgraph.possible.model import MOST_STATES, Model, State, Step
 
 if TYPE_CHECKING:
     from agentgraph.checks.spec import Spec

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import networkx as nx
 
 from agentgraph.checks.explored import Explored, explore, is_handoff
-from agentgraph.checks.model import Model
 from agentgraph.errors import DefinitionError
+from agentgraph.possible.model import Model
 
 if TYPE_CHECKING:
     from agentgraph.graph.topology import Topology

@@ -154,6 +154,47 @@ def docs(
     raise typer.Exit(refresh(files, check=check))
 
 
+Policy = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="module:attribute or file.py:attribute; specs and questions, or a function of the graph that gives them", metavar="POLICIES"
+    ),
+]
+
+
+@app.command()
+def check(
+    target: Annotated[str, typer.Argument(help=_DRAWN, metavar="TARGET")],
+    policy: Policy = None,
+    lock: Annotated[
+        Path | None, typer.Option(help="a file that `agentgraph lock` wrote; findings that it knows pass", metavar="FILE")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print what was found as one JSON object")] = False,
+    app_dir: AppDir = None,
+) -> None:
+    """Tell what is wrong with TARGET, which policies do not hold, and what is looser than locked. Exit code 1 when anything is."""
+    from agentgraph.cli.check import show_findings
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    raise typer.Exit(show_findings(target, policy or (), lock, as_json=json))
+
+
+@app.command()
+def lock(
+    target: Annotated[str, typer.Argument(help=_DRAWN, metavar="TARGET")],
+    policy: Policy = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="where to; '-' prints it", metavar="FILE")] = "agentgraph.lock",
+    app_dir: AppDir = None,
+) -> None:
+    """Write down what TARGET guarantees, for `agentgraph check --lock` to hold it to."""
+    from agentgraph.cli.lock import write_lock
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    write_lock(target, policy or (), output)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """The entry point of `agentgraph`."""
     for stream in (sys.stdout, sys.stderr):

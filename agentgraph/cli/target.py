@@ -81,6 +81,18 @@ def value_at(target: str) -> Any:
     """The graph, runner, machine, agent or group that `target` names."""
     if target.endswith(TOPOLOGY_FILES):
         return AgentGraph.load(target)
+    found = attribute_at(target)
+    if not isinstance(found, AgentRunner | Topology | Machine | Agent | AgentGroup):
+        raise DefinitionError(f"{target!r} is a {type(found).__name__}; name an AgentGraph, an AgentRunner, an agent or a group")
+    return found
+
+
+def attribute_at(target: str) -> Any:
+    """Whatever `target` names in a module or a .py file.
+
+    Raises:
+        DefinitionError: saying what of `target` could not be found.
+    """
     where, colon, attribute = target.rpartition(":")
     if not colon or not where or not attribute:
         hint = f"; {_suggested(_file(target))}" if target.endswith(".py") and Path(target).is_file() else ""
@@ -92,8 +104,6 @@ def value_at(target: str) -> Any:
         if not hasattr(found, part):
             raise DefinitionError(f"{where} has no {attribute!r}; {_suggested(module)}")
         found = getattr(found, part)
-    if not isinstance(found, AgentRunner | Topology | Machine | Agent | AgentGroup):
-        raise DefinitionError(f"{target!r} is a {type(found).__name__}; name an AgentGraph, an AgentRunner, an agent or a group")
     return found
 
 

@@ -259,7 +259,7 @@ def test_our_own_documents_are_fresh() -> None:
 def test_the_hook_runs_what_there_is(tmp_path: Path) -> None:
     import yaml
 
-    (hook,) = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    hook, _ = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
     placed(tmp_path, STALE)
 
     program, *arguments = hook["entry"].split()

@@ -25,7 +25,7 @@ from agentgraph.checks import (
     reaches,
     within,
 )
-from agentgraph.checks.model import MOST_FACTS
+from agentgraph.possible.model import MOST_FACTS
 
 
 def nothing() -> None:

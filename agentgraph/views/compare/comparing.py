@@ -10,6 +10,8 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph import topology_file
 from agentgraph.graph.topology import Topology
 from agentgraph.machine.machine import Machine
+from agentgraph.possible.loosened import Moved, moved
+from agentgraph.possible.privilege import privileges
 from agentgraph.views.compare.difference import AgentChange, Detail, Difference, GroupChange, HandoffAt, HandoffChange, Wording
 from agentgraph.views.compare.reach import reach_changes
 from agentgraph.views.compare.renames import renames
@@ -75,6 +77,7 @@ class _Comparison:
         """All of it."""
         added, removed, paired = self._handoffs()
         reach_of_entries, reach = reach_changes(self.moved, self.new, self.before)
+        guarantees = self._guarantees()
         return Difference(
             old=self.old,
             new=self.new,
@@ -92,6 +95,8 @@ class _Comparison:
             entries=Detail("entry", self.old.entries, self.new.entries) if self.was["entry"] != self.now["entry"] else None,
             reach_of_entries=reach_of_entries,
             reach=reach,
+            loosened=guarantees.loosened,
+            tightened=guarantees.tightened,
             wordings=tuple(self._wordings()),
         )
 
@@ -143,6 +148,10 @@ class _Comparison:
 
     def _as_it_was(self, detail: Detail) -> Detail:
         return Detail(detail.part, tuple(self.before.get(name, name) for name in detail.gone), detail.new)
+
+    def _guarantees(self) -> Moved:
+        """A machine does not say who reaches a person, so where one of both does not, those of the other are meant."""
+        return moved(privileges(self.moved, self.new.humans), privileges(self.new, self.moved.humans))
 
     # -- what is no part of the topology -----------------------------------------------------------------------------
 

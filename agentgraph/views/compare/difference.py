@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from agentgraph.graph.topology import Topology
+from agentgraph.possible.loosened import Guarantee
 from agentgraph.views.compare.reach import Reach
 from agentgraph.views.compare.renames import Rename
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from agentgraph.views.theme import Theme
 
 SCHEMA = 1
-_BESIDE = ("old", "new", "handoffs_followed", "reach_of_entries", "reach", "wordings")
+_BESIDE = ("old", "new", "handoffs_followed", "reach_of_entries", "reach", "loosened", "tightened", "wordings")
 """What is no difference of its own: it follows from the rest, or does not belong to the topology."""
 
 
@@ -91,6 +92,10 @@ class Difference(Struct, frozen=True, kw_only=True):
     entries: Detail | None = None
     reach_of_entries: Reach | None = None
     reach: tuple[Reach, ...] = ()
+    loosened: tuple[Guarantee, ...] = ()
+    """What never happened, and can: at all, without a fact, before something else; or that a person could be reached, and cannot. Guards count."""
+    tightened: tuple[Guarantee, ...] = ()
+    """The reverse."""
     wordings: tuple[Wording, ...] = ()
     """What else changed; a difference of these alone is empty."""
 

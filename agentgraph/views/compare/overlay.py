@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from agentgraph.graph.edge import Group
+from agentgraph.views.compare.missed import with_loosened
 from agentgraph.views.compare.painter import ADDED, CHANGED, REMOVED, Fate, Fates, painted
 from agentgraph.views.compare.resolved import Resolved, renamed
 from agentgraph.views.display import one_line, shortened
@@ -56,23 +57,26 @@ def _fates(difference: Difference, old: Topology, both: Topology) -> Fates:
     changed = {change.new: change.details for change in difference.agents_changed}
     was = {rename.new: rename.old for rename in difference.agents_renamed}
     handoffs = {_key(change.new): change.details for change in difference.handoffs_changed}
-    return Fates(
-        agents={
-            **{name: _in_words(changed.get(name, ()), was.get(name)) for name in {**changed, **was}},
-            **dict.fromkeys(difference.agents_added, ADDED),
-            **{name: REMOVED for name in both.agents if name not in new.agents},
-        },
-        handoffs={
-            **{edge[:3]: REMOVED for edge in both.edges[len(new.edges) :]},
-            **{_key(handoff): ADDED for handoff in difference.handoffs_added},
-            **{at: _in_words(details, None) for at, details in handoffs.items()},
-        },
-        tools={(name, tool): fate for name in both.agents for tool, fate in _tools(name, old, new)},
-        groups={
-            **dict.fromkeys(difference.groups_added, ADDED),
-            **dict.fromkeys(difference.groups_removed, REMOVED),
-            **dict.fromkeys((change.name for change in difference.groups_changed), CHANGED),
-        },
+    return with_loosened(
+        difference,
+        Fates(
+            agents={
+                **{name: _in_words(changed.get(name, ()), was.get(name)) for name in {**changed, **was}},
+                **dict.fromkeys(difference.agents_added, ADDED),
+                **{name: REMOVED for name in both.agents if name not in new.agents},
+            },
+            handoffs={
+                **{edge[:3]: REMOVED for edge in both.edges[len(new.edges) :]},
+                **{_key(handoff): ADDED for handoff in difference.handoffs_added},
+                **{at: _in_words(details, None) for at, details in handoffs.items()},
+            },
+            tools={(name, tool): fate for name in both.agents for tool, fate in _tools(name, old, new)},
+            groups={
+                **dict.fromkeys(difference.groups_added, ADDED),
+                **dict.fromkeys(difference.groups_removed, REMOVED),
+                **dict.fromkeys((change.name for change in difference.groups_changed), CHANGED),
+            },
+        ),
     )
 
 

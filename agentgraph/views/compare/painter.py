@@ -34,7 +34,7 @@ ADDED, REMOVED, CHANGED = Fate("added", ("added",)), Fate("removed", ("removed",
 class Fates(Struct, frozen=True):
     """What became of everything that did not stay as it was: agents and groups by name, handoffs by (source, target, tool), tools by (agent, tool)."""
 
-    agents: Mapping[str, Fate]
+    agents: Mapping[str, Fate | None]
     handoffs: Mapping[tuple[str, str, str], Fate]
     tools: Mapping[tuple[str, str], Fate | None]
     groups: Mapping[str, Fate]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from agentgraph.possible.loosened import name_in, told_together
 from agentgraph.views.display import one_line, shortened
 
 if TYPE_CHECKING:
+    from agentgraph.possible.loosened import Guarantee, Kind
     from agentgraph.views.compare.difference import Detail, Difference, HandoffAt
     from agentgraph.views.compare.reach import Reach
 
@@ -30,6 +32,8 @@ def told(difference: Difference) -> Iterator[str]:
         yield from _reach("the entries", difference.reach_of_entries)
     for reach in difference.reach:
         yield from _reach(_sources(reach.sources), reach)
+    yield from (f"loosened: {words}" for words in in_words(difference.loosened, LOOSER))
+    yield from (f"tightened: {words}" for words in in_words(difference.tightened, TIGHTER))
     if difference.wordings:
         yield "besides, in what is no part of the topology:"
         yield from (f"  {one_line(wording.new)}: {wording.part} changed" for wording in difference.wordings)
@@ -91,6 +95,30 @@ def _reach(source: str, reach: Reach) -> Iterator[str]:
         if things:
             be = "is" if len(things) == 1 else "are"
             yield f"from {source}: {', '.join(things)} {be} " + ("reachable now" if now == "now" else "no longer reachable")
+
+
+LOOSER: Mapping[Kind, str] = {
+    "never": "{what} can be reached now",
+    "fact": "{what} can be reached without the fact {other}",
+    "after": "{what} can be reached without {other} before",
+    "person": "a person can no longer be reached from {what}",
+}
+TIGHTER: Mapping[Kind, str] = {
+    "never": "{what} can no longer be reached",
+    "fact": "{what} cannot be reached without the fact {other}",
+    "after": "{what} cannot be reached without {other} before",
+    "person": "a person can be reached from {what} now",
+}
+
+
+def in_words(guarantees: Iterable[Guarantee], words: Mapping[Kind, str]) -> Iterator[str]:
+    """Guarantees that are gone, or new: LOOSER or TIGHTER. A line for those that differ in whom they are about alone."""
+    yield from (sentence(words, kind, other, whats) for kind, other, whats in told_together(guarantees))
+
+
+def sentence(words: Mapping[Kind, str], kind: Kind, other: str, whats: tuple[str, ...]) -> str:
+    """One line of them."""
+    return words[kind].format(what=_sources(tuple(map(name_in, whats))), other=spoken(name_in(other) if kind == "after" else other))
 
 
 def _sources(names: tuple[str, ...]) -> str:

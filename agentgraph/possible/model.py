@@ -24,11 +24,11 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
-from agentgraph.checks.rooms import Room, inside_of, offered, outermost
 from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 from agentgraph.machine.happening import Happening
+from agentgraph.possible.rooms import Room, inside_of, offered, outermost
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +48,11 @@ End = Literal["answer", "handler", "final tool", "cut off", "unread"]
 State = int
 """Where a conversation is: the facts that matter, a bit each, and above them the number of a spot."""
 _FACTS = (1 << MOST_FACTS) - 1
+
+
+def facts_in(state: State) -> int:
+    """The facts that are true in `state`, a bit each."""
+    return state & _FACTS
 
 
 class Return(NamedTuple):
@@ -148,7 +153,7 @@ class Model:
 
     def steps(self, state: State) -> Iterator[Step]:
         """What may happen next, in the order written. O(what is offered, here and around)."""
-        todo: list[tuple[int, int, tuple[Return, ...]]] = [(state >> MOST_FACTS, state & _FACTS, ())]
+        todo: list[tuple[int, int, tuple[Return, ...]]] = [(state >> MOST_FACTS, facts_in(state), ())]
         for at, facts, returns in todo:
             spot = self._spots[at]
             for needs, happening, to, gains, by, fails in spot.moves if spot.moves is not None else self._opened(spot, at):

@@ -6,7 +6,7 @@ What runs inside a tool is a lone agent, which hands over to nobody, or a group,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from agentgraph.definition.agent import Agent
 from agentgraph.graph.topology import Topology
@@ -80,3 +80,28 @@ def set_inside(tool: Tool) -> frozenset[str]:
         return frozenset()
     inner = [each for agent in inside_of(tool).agents.values() for each in agent.tools]
     return frozenset[str]().union(*(each.sets | set_inside(each) for each in inner))
+
+
+class Names(NamedTuple):
+    """What there is to speak of, in the order written, inside tools too."""
+
+    agents: tuple[str, ...]
+    tools: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+def names_of(topology: Topology) -> Names:
+    """Every name in `topology`. O(agents + tools)."""
+    agents, tools, groups = dict[str, None](), dict[str, None](), dict.fromkeys(topology.groups)
+    rooms: list[Room] = [outermost(topology)]
+    seen: set[int] = set()
+    for room in rooms:
+        for name, agent in room.agents.items():
+            agents[name] = None
+            groups.update(dict.fromkeys(room.entering(name).groups))
+            for tool in agent.tools:
+                tools[tool.name] = None
+                if tool.agent is not None and id(tool.agent) not in seen:
+                    seen.add(id(tool.agent))
+                    rooms.append(inside_of(tool))
+    return Names(tuple(agents), tuple(tools), tuple(groups))

@@ -1,0 +1,1 @@
+"""What can happen in a topology, whatever a model does: the states that proofs walk, and what is always so when something happens."""
