@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from msgspec import Struct
 
@@ -107,6 +107,10 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections. The store opens them again when it is used again."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def key_of(conversation: str) -> str:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time
+from typing import Self
 
 from agentgraph.conversation.store import Entry, Lease, Stored, key_of
 from agentgraph.stores.conflicts import overtaken
@@ -101,6 +102,12 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"MemoryStore({len(self._kept)} conversations)"
