@@ -137,7 +137,7 @@ def change(url: str, statement: str, *values: Any) -> None:
             file.execute(statement, values)
     else:
         with psycopg.connect(url, autocommit=True) as server:
-            server.execute(statement.replace("?", "%s"), values)  # type: ignore[arg-type]
+            server.execute(statement.replace("?", "%s"), values)
 
 
 def test_a_newer_version_is_refused_and_nothing_touched(database: str) -> None:
