@@ -87,6 +87,17 @@ def test_a_lease_that_ran_out_is_anybodys_and_its_owner_writes_no_more(store: St
     store.append("c", B, [entry(1)], LEASE)
 
 
+def test_the_last_step_gives_the_lease_back(store: Store) -> None:
+    store.lease("c", A, LEASE)
+    store.append("c", A, [entry(0)], 0.0)
+    store.append("c", A, [entry(0)], 0.0)
+
+    assert store.list()[0].leased is None
+    with pytest.raises(Conflict):
+        store.append("c", A, [entry(1)], LEASE)
+    assert store.lease("c", B, LEASE).owner == B
+
+
 def test_a_renewed_lease_lasts_and_so_does_one_that_writes(store: Store) -> None:
     store.lease("c", A, 0.05)
     assert store.renew("c", A, LEASE) is True
