@@ -43,7 +43,7 @@ class Ticket(BaseModel):
     priority: int = 1
 
 
-@tool
+@tool(idempotent=True)
 def note(key: str, value: int, ctx: ToolContext) -> dict[str, int]:
     """Write something into the shared data.
 
@@ -54,14 +54,14 @@ def note(key: str, value: int, ctx: ToolContext) -> dict[str, int]:
     return {key: value}
 
 
-@tool
+@tool(idempotent=True)
 async def anote(key: str, ctx: ToolContext) -> list[str]:
     """Write something, asynchronously."""
     ctx.update(**{key: [key, {"by": ctx.agent}]})
     return sorted(ctx.data)
 
 
-@tool
+@tool(idempotent=True)
 def count(ctx: ToolContext) -> int:
     """Depend on what the shared data is when the call starts."""
     ctx.update(count=ctx.data.get("count", 0) + 1)
@@ -74,7 +74,7 @@ def borrow(ctx: ToolContext[object]) -> str:
     return f"{type(ctx.deps).__name__} of {ctx.tool}"
 
 
-@tool
+@tool(idempotent=True)
 def broken(why: str = "no reason") -> str:
     """Always fail."""
     raise ValueError(why)

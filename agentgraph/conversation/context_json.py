@@ -96,3 +96,8 @@ def _decoded(kind: type, value: Any) -> Any:
     if kind in (FrozenDict, FrozenList):
         return freeze(value)
     raise NotImplementedError(kind)
+
+
+# msgspec finds out about a type when it is first asked for it, and two threads that are the first at once end the process
+# (0.22). So one thread asks for all of them here: the one that imports this.
+as_value({"messages": []}, Context)

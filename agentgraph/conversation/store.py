@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 from msgspec import Struct
 
@@ -85,7 +85,9 @@ class Store(Protocol):
         ...
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
-        """Add `entries`, all or none, behind those that are there, and renew the lease. What was added already is not added again.
+        """Add `entries`, all or none, behind those that are there. What was added already is not added again.
+
+        It renews the lease too, or, where `seconds` is 0, gives it back: one write less for a turn that ends.
 
         Raises:
             Conflict: when others are there, or `owner` has the conversation no longer.
@@ -107,6 +109,10 @@ class Store(Protocol):
     def close(self) -> None:
         """Let go of files and connections. The store opens them again when it is used again."""
         ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 def key_of(conversation: str) -> str:

@@ -22,3 +22,6 @@ def as_event(given: dict[str, Any]) -> Event:
     if isinstance(event, UserSaid):
         Message("user", event.content)  # refuses what is neither text nor a list of parts
     return event
+
+
+as_value([], list[_ANY_EVENT])  # for the reason that `context_json` gives

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 DEFAULT_LEASE = 30.0
 """Seconds without a sign of life after which a turn's owner counts as gone."""
 FRESH = Context()
+_NEVER = 2**62  # steps: no conversation has as many
 _METHODS = ("lease", "renew", "release", "append", "entries", "list", "delete", "close")
 
 
@@ -176,9 +177,11 @@ class Conversation:
             ContextError: when there is no such step.
             StoreError: when it cannot be read.
         """
-        entries = self.store.entries(self.id, 0, seq)
+        given: Any = seq
+        entries = self.store.entries(self.id, 0, seq) if type(given) is int and 0 <= given < _NEVER else ()
         if not entries or entries[-1].seq != seq:
-            has = f"steps 0 to {len(self.store.entries(self.id)) - 1}" if entries else "no step yet"
+            last = len(self.store.entries(self.id)) - 1
+            has = f"the steps 0 to {last}" if last >= 0 else "no step yet"
             raise ContextError(f"the conversation {self.id!r:.60} has no step {seq!r:.40}; it has {has}", seq)
         return latest(self.id, Place(), entries).context
 

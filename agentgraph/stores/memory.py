@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from time import monotonic, time
+from typing import Self
 
 from agentgraph.conversation.store import Entry, Lease, Stored, key_of
 from agentgraph.stores.conflicts import overtaken
@@ -75,6 +76,8 @@ class MemoryStore:
                 raise overtaken(conversation, first - 1, -1 if kept is None else kept.seq)
             kept.entries.extend((owner, entry) for entry in entries)
             kept.until, kept.updated = monotonic() + seconds, time()
+            if not seconds:
+                kept.owner = None
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""
@@ -101,6 +104,12 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __repr__(self) -> str:
         return f"MemoryStore({len(self._kept)} conversations)"

@@ -1,0 +1,380 @@
+"""Kept conversations by example: turns at once, what was running when one was left, approvals, forks."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from agentgraph import (
+    Agent,
+    AgentGraph,
+    AgentRunner,
+    Budget,
+    Conflict,
+    Context,
+    ContextError,
+    DefinitionError,
+    RunCompleted,
+    RunConfig,
+    ScriptedModel,
+    Store,
+    Tool,
+    ToolContext,
+    call,
+    tool,
+)
+from agentgraph.engine import replay
+from tests.stores.between import failing
+
+GONE = 0.2
+"""Seconds after which an owner in these tests counts as gone."""
+
+
+def runner(*replies: Any, tools: tuple[Tool, ...] = (), **config: Any) -> AgentRunner:
+    return AgentRunner(Agent("Desk", tools=tools), RunConfig(model=ScriptedModel(list(replies)), **config))
+
+
+class Killed(BaseException):
+    """Ends a run where it stands, with its lease not given back, as the end of its process would."""
+
+
+def dying(request: Any) -> str:
+    raise Killed
+
+
+def left(runner: AgentRunner, store: Store, lease: float = GONE) -> None:
+    """Hold a turn of the conversation "c" that is killed in it."""
+    with pytest.raises((KeyboardInterrupt, Killed)):
+        runner.conversation("c", failing(store, "before release"), lease=lease).run("go")
+
+
+# -- turns at once -------------------------------------------------------------------------------------------------------
+
+
+def test_of_two_turns_at_once_one_has_a_conflict_and_nothing_is_lost(store: Store) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    @tool
+    def slow() -> str:
+        begun.set()
+        go_on.wait(10)
+        return "slow"
+
+    conversation = runner(call("slow"), "first", "second", tools=(slow,)).conversation("c", store)
+    results: list[Any] = []
+    first = threading.Thread(target=lambda: results.append(conversation.run("one")))
+    first.start()
+    begun.wait(10)
+
+    loser = conversation.run("two")
+    streamed = list(conversation.stream("three"))
+    asynchronous = asyncio.run(conversation.arun("four"))
+    go_on.set()
+    first.join()
+
+    for lost in (loser, asynchronous, streamed[-1].result):  # type: ignore[attr-defined]
+        assert isinstance(lost.error, Conflict)
+        assert (lost.error.conversation, lost.error.actual, lost.stop_reason) == ("c", 2, "error")
+    assert [type(event) for event in streamed] == [RunCompleted]
+    assert results[0].output == "first"
+    assert [message.text for message in conversation.context.messages if message.role == "user"] == ["one"]
+    assert conversation.run("two").output == "second"
+
+
+def test_a_turn_waits_as_long_as_it_may(store: Store) -> None:
+    @tool
+    def slow() -> str:
+        time.sleep(0.15)
+        return "slow"
+
+    held = runner(call("slow"), "1", call("slow"), "2", call("slow"), "3", tools=(slow,))
+    conversation = held.conversation("c", store, wait=20)
+    results: list[Any] = []
+    threads = [threading.Thread(target=lambda n=n: results.append(conversation.run(str(n)))) for n in range(2)]
+    for thread in threads:
+        thread.start()
+    results.append(asyncio.run(conversation.arun("2")))
+    for thread in threads:
+        thread.join()
+
+    assert [result.error for result in results] == [None] * 3
+    assert sorted(message.text for message in conversation.context.messages if message.role == "user") == ["0", "1", "2"]
+
+
+def test_a_cancelled_turn_gives_the_conversation_back(store: Store) -> None:
+    @tool
+    async def endless() -> str:
+        await asyncio.sleep(60)
+        return ""
+
+    conversation = runner(call("endless"), "done", tools=(endless,)).conversation("c", store)
+
+    async def cancelled() -> None:
+        task = asyncio.create_task(conversation.arun("go"))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        await asyncio.wait([task])
+
+    asyncio.run(cancelled())
+    result = conversation.resume()
+
+    assert result.output == "done"
+    assert [message.text for message in result.messages if message.role == "tool"] == ["error: interrupted, outcome unknown"]
+
+
+def test_a_stream_that_is_left_gives_the_conversation_back(store: Store) -> None:
+    conversation = runner("a", "b").conversation("c", store)
+    with conversation.stream("go") as stream:
+        next(stream)
+
+    assert conversation.resume().output == "a"
+
+
+def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
+    @tool
+    def slow() -> str:
+        time.sleep(4 * GONE)
+        return "slow"
+
+    conversation = runner(call("slow"), "done", tools=(slow,)).conversation("c", store, lease=GONE)
+    other = runner("other").conversation("c", store, wait=3 * GONE)
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(conversation.run("go")))
+    thread.start()
+    time.sleep(GONE / 2)
+
+    assert isinstance(other.run("me too").error, Conflict)
+    thread.join()
+    assert results[0].output == "done"
+
+
+def test_an_owner_that_comes_back_after_another_took_over_changes_nothing(store: Store) -> None:
+    """A process that slept through its lease: its next step is refused, and what it was to do then is not done."""
+    acted: list[str] = []
+
+    @tool
+    def act() -> None:
+        acted.append("acted")
+
+    def asleep(request: Any) -> Any:
+        time.sleep(2 * GONE)
+        assert store.lease("c", "another", 30).owner == "another"
+        return call("act")
+
+    slept = failing(store, "before renew")
+    result = runner(asleep, "done", tools=(act,)).conversation("c", slept, lease=GONE).run("go")
+
+    assert isinstance(result.error, Conflict)
+    assert "taken the conversation over" in str(result.error)
+    assert acted == []
+    assert result.context == runner().conversation("c", store).context
+
+
+# -- taken up ------------------------------------------------------------------------------------------------------------
+
+
+def test_of_what_was_running_only_the_idempotent_is_run_again_with_the_same_key(store: Store) -> None:
+    keys: list[tuple[str, str]] = []
+    killing = [True]
+
+    def body(name: str, ctx: ToolContext) -> str:
+        keys.append((name, ctx.idempotency_key))
+        if name == "third" and killing:
+            killing.pop()
+            raise KeyboardInterrupt
+        return name
+
+    @tool(idempotent=True)
+    def third(ctx: ToolContext) -> str:
+        return body("third", ctx)
+
+    @tool
+    def first(ctx: ToolContext) -> str:
+        return body("first", ctx)
+
+    held = runner(call("first"), call("third"), "done", tools=(first, third))
+    left(held, store)
+    assert isinstance(held.conversation("c", store).resume().error, Conflict)
+    result = held.conversation("c", store, wait=GONE + 1).resume()
+
+    assert result.output == "done"
+    assert [name for name, _ in keys] == ["first", "third", "third"]
+    assert keys[1] == keys[2]
+    assert keys[0][1] != keys[1][1]
+    trace = held.conversation("c", store).history()
+    assert replay(held.machine, trace.start, trace.events) == trace
+
+
+def test_the_model_is_told_of_a_call_whose_outcome_nobody_knows(store: Store) -> None:
+    runs: list[int] = []
+
+    @tool
+    def pay() -> str:
+        runs.append(1)
+        raise KeyboardInterrupt
+
+    held = runner(call("pay"), "let me look", tools=(pay,))
+    left(held, store)
+    result = held.conversation("c", store, wait=GONE + 1).resume()
+
+    assert (result.output, runs) == ("let me look", [1])
+    assert result.messages[-2].text == "error: interrupted, outcome unknown"
+
+
+def test_a_model_that_was_being_asked_is_asked_again(store: Store) -> None:
+    held = runner(dying, "at last")
+    left(held, store)
+
+    assert held.conversation("c", store, wait=GONE + 1).resume().output == "at last"
+
+
+@pytest.mark.parametrize(("idempotent", "answer"), [(False, "error: interrupted, outcome unknown"), (True, "again")])
+def test_an_agent_used_as_a_tool_counts_as_one_call(store: Store, idempotent: bool, answer: str) -> None:
+    specialist = Agent("Specialist", model=ScriptedModel([dying, "again"]))
+    ask = specialist.as_tool(name="ask").replace(idempotent=idempotent)
+    held = AgentRunner(Agent("Desk", tools=(ask,), model=ScriptedModel([call("ask", input="?"), "done"])))
+    left(held, store)
+
+    result = held.conversation("c", store, wait=GONE + 1).resume()
+
+    assert (result.output, result.messages[-2].text) == ("done", answer)
+
+
+def test_pending_approvals_survive(store: Store) -> None:
+    @tool(needs_approval=True)
+    def refund() -> str:
+        return "refunded"
+
+    held = runner(call("refund"), "done", tools=(refund,))
+    stopped = held.conversation("c", store).run("go")
+    (pending,) = held.conversation("c", store).context.pending
+
+    assert stopped.stop_reason == "approval"
+    assert store.list()[0].under_way is True
+    result = held.conversation("c", store).resume({pending.id: True})
+    assert (result.output, result.messages[-2].text) == ("done", "refunded")
+
+
+def test_a_budget_goes_on_where_it_stood(store: Store) -> None:
+    @tool(needs_approval=True)
+    def ask() -> str:
+        return "ok"
+
+    @tool
+    def slow() -> str:
+        time.sleep(0.3)
+        return "slow"
+
+    held = runner(call("slow"), call("ask"), call("slow"), "done", tools=(ask, slow), budget=Budget(seconds=0.5))
+    stopped = held.conversation("c", store).run("go")
+    progress = held.conversation("c", store).context.progress
+
+    assert stopped.stop_reason == "approval"
+    assert progress is not None
+    assert 0.3 <= progress.seconds < 0.5
+    assert held.conversation("c", store).resume({stopped.context.pending[0].id: True}).stop_reason == "budget"
+
+
+def test_taking_up_what_waits_for_the_user_is_an_error_in_the_result(store: Store) -> None:
+    conversation = runner("a").conversation("c", store)
+
+    assert isinstance(conversation.resume().error, ContextError)
+    conversation.run("go")
+    assert isinstance(conversation.resume().error, ContextError)
+
+
+def test_code_that_changed_goes_on(store: Store) -> None:
+    """Resumed from its state: a tool more, other instructions, another agent beside."""
+    left(runner(dying), store)
+    graph = AgentGraph.of(Agent("Front", handoffs=["Desk"]), Agent("Desk", instructions="New."))
+
+    result = AgentRunner(graph, RunConfig(model=ScriptedModel(["new"]))).conversation("c", store, wait=GONE + 1).resume()
+
+    assert (result.output, result.context.agent) == ("new", "Desk")
+
+
+# -- reading and forking -------------------------------------------------------------------------------------------------
+
+
+def test_a_fork_and_its_origin_do_not_see_each_other(store: Store) -> None:
+    held = runner("a", "b", "c", "d")
+    origin = held.conversation("origin", store, Context(data={"n": 1}))
+    origin.run("one")
+    fork = origin.fork(2, "fork")
+    origin.run("two")
+
+    assert fork.context == origin.at(2)
+    assert fork.run("else").messages[:2] == tuple(origin.at(2).messages)
+    assert [message.text for message in origin.context.messages] == ["one", "a", "two", "b"]
+    assert fork.at(0) == origin.at(2)
+    with pytest.raises(Conflict):
+        origin.fork(1, "fork")
+    assert origin.fork(1).id != origin.fork(1).id
+
+
+def test_a_step_that_is_not_there_is_an_error_that_says_which_are(store: Store) -> None:
+    conversation = runner("a").conversation("c", store)
+    with pytest.raises(ContextError, match="it has no step yet"):
+        conversation.at(0)
+    conversation.run("go")
+    wrong: list[Any] = [-1, 3, 10**30, "2", None]
+    for seq in wrong:
+        with pytest.raises(ContextError, match="it has the steps 0 to 2"):
+            conversation.at(seq)
+
+
+def test_a_turn_that_goes_on_in_a_deleted_conversation_has_a_conflict(store: Store) -> None:
+    def deleting(request: Any) -> str:
+        assert conversation.delete()
+        return "too late"
+
+    conversation = runner(deleting, "anew").conversation("c", store)
+
+    assert isinstance(conversation.run("go").error, Conflict)
+    assert conversation.run("go").output == "anew"
+    assert len(conversation.context.messages) == 2
+
+
+def test_what_others_have_added_is_read(store: Store) -> None:
+    held = runner(*"abcdef")
+    mine, theirs = held.conversation("c", store), held.conversation("c", store)
+    for conversation in (mine, theirs, theirs, mine):
+        conversation.run("go")
+
+    assert mine.context == theirs.context
+    assert [message.text for message in mine.run("go").messages if message.role == "assistant"] == list("abcde")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"store": "sqlite:///file.db"}, "give a store, such as open_store"),
+        ({"store": None}, "give a store, such as open_store"),
+        ({"wait": -1}, "give seconds, 0 or more"),
+        ({"wait": "long"}, "give seconds, 0 or more"),
+        ({"lease": 0}, "give seconds, 0.1 or more"),
+        ({"lease": float("inf")}, "give seconds, 0.1 or more"),
+        ({"context": {"data": {}}}, "give a Context to begin at"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(store: Store, options: dict[str, Any], said: str) -> None:
+    with pytest.raises(DefinitionError, match=said):
+        runner("a").conversation("c", **{"store": store, **options})
+
+
+def test_a_run_that_is_not_kept_has_keys_of_its_own() -> None:
+    keys: list[str] = []
+
+    @tool
+    def note(ctx: ToolContext) -> None:
+        keys.append(ctx.idempotency_key)
+
+    held = runner([call("note"), call("note")], "a", call("note"), "b", tools=(note,))
+    held.run("go")
+    held.run("go")
+
+    assert len(set(keys)) == 3

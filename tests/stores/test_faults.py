@@ -1,0 +1,264 @@
+"""What every fault of a store comes to: one clear error, what it holds as it was, and a conversation that goes on."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from agentgraph import (
+    Agent,
+    AgentRunner,
+    Context,
+    RunConfig,
+    RunResult,
+    ScriptedModel,
+    SQLiteStore,
+    Store,
+    StoreError,
+    call,
+    open_store,
+    tool,
+)
+from tests.stores.between import failing
+from tests.stores.cluster import Cluster
+
+
+def runner(*replies: Any, **config: Any) -> AgentRunner:
+    @tool
+    def look(what: str) -> str:
+        return what
+
+    return AgentRunner(Agent("Desk", tools=(look,)), RunConfig(model=ScriptedModel(list(replies)), **config))
+
+
+def said(context: Context) -> list[str]:
+    return [message.text for message in context.messages]
+
+
+def sqlite(tmp_path: Path) -> SQLiteStore:
+    return SQLiteStore(tmp_path / "kept.db")
+
+
+def pragma(store: SQLiteStore, setting: str) -> None:
+    """What the operating system would do to the file, done to this connection."""
+    assert store._open is not None
+    store._open.execute(f"PRAGMA {setting}")
+
+
+# -- at every point ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "point", ["before lease", "after lease", *(f"{side} append {seq}" for seq in range(1, 5) for side in ("before", "after"))]
+)
+def test_a_store_that_fails_once_fails_one_turn(store: Store, point: str) -> None:
+    """The result has the error, and its context is what was kept; the next turn goes on there."""
+    result = runner(call("look", what="x"), "done").conversation("c", failing(store, point), lease=0.1).run("go")
+    time.sleep(0.15)
+    conversation = runner("and now").conversation("c", store)
+    before = len(conversation.history())
+
+    assert isinstance(result.error, StoreError)
+    assert result.stop_reason == "error"
+    assert len(result.trace) == (before if point.startswith("before") or "lease" in point else before - 1)
+    assert conversation.run("next").output == "and now"
+    assert len(conversation.history()) == before + 2
+
+
+@pytest.mark.parametrize("point", ["before release", "after release"])
+def test_a_lease_that_cannot_be_given_back_runs_out(store: Store, point: str) -> None:
+    with runner("done").conversation("c", failing(store, point), lease=0.1).stream("go") as left:
+        next(left)
+
+    assert runner("next").conversation("c", store, wait=2).run("go").output == "next"
+
+
+def test_a_lease_that_cannot_be_renewed_is_had_until_another_takes_it(store: Store) -> None:
+    def slow(request: Any) -> str:
+        time.sleep(0.3)
+        return "done"
+
+    assert runner(slow).conversation("c", failing(store, "before renew"), lease=0.1).run("go").output == "done"
+
+
+# -- a file --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_full_disk(tmp_path: Path) -> None:
+    with sqlite(tmp_path) as store:
+        conversation = runner("a", "b" * 100_000, "c").conversation("c", store)
+        conversation.run("one")
+        pragma(store, "max_page_count = 1")
+
+        result = conversation.run("two")
+
+        assert isinstance(result.error, StoreError)
+        assert "is full" in str(result.error)
+        pragma(store, "max_page_count = 1000000")
+        assert said(result.context)[:2] == ["one", "a"]
+        assert conversation.run("three").succeeded
+        assert said(conversation.context)[:2] == ["one", "a"]
+
+
+def test_a_file_that_may_not_be_written_is_still_read(tmp_path: Path) -> None:
+    with sqlite(tmp_path) as store:
+        conversation = runner("a", "b").conversation("c", store)
+        conversation.run("one")
+        pragma(store, "query_only = 1")
+
+        result = conversation.run("two")
+
+        assert isinstance(result.error, StoreError)
+        assert "readonly" in str(result.error)
+        assert said(conversation.context) == ["one", "a"]
+
+
+@pytest.mark.parametrize("content", [b"this is no database, whatever it is called" * 100, b"SQLite format 3\x00" + b"\xff" * 5000])
+def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "kept.db"
+    file.write_bytes(content)
+
+    with pytest.raises(StoreError, match="cannot be used"):
+        SQLiteStore(file)
+
+    assert file.read_bytes() == content
+
+
+def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="unable to open database file"):
+        SQLiteStore(tmp_path / "missing" / "kept.db")
+
+
+def change(url: str, statement: str, *values: Any) -> None:
+    """Somebody else at work in the database."""
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as file:
+            file.execute(statement, values)
+    else:
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute(statement.replace("?", "%s"), values)
+
+
+def test_a_newer_version_is_refused_and_nothing_touched(database: str) -> None:
+    with open_store(database) as store:
+        runner("a").conversation("c", store).run("one")
+    change(database, "UPDATE agentgraph_schema SET version = 99")
+
+    with pytest.raises(StoreError, match=r"has tables of version 99, and this library knows 1: upgrade it"):
+        open_store(database)
+
+    change(database, "UPDATE agentgraph_schema SET version = 1")
+    with open_store(database) as store:
+        assert said(runner().conversation("c", store).context) == ["one", "a"]
+
+
+DAMAGE: dict[str, tuple[str, Callable[[str], str]]] = {
+    "cut off": ("state", lambda text: text[: len(text) // 2]),
+    "no JSON": ("event", lambda text: "\x01" + text),
+    "another type": ("state", lambda text: "[1]"),
+    "NaN": ("messages", lambda text: text.replace('"', "NaN", 1)),
+    "a pickle": ("state", lambda text: '{"py/object": "os.system"}'),
+    "an event nobody knows": ("event", lambda text: '{"type": "Imagined"}'),
+    "a newer version": ("state", lambda text: json.dumps({**json.loads(text), "v": 99})),
+    "a message of no role": ("messages", lambda text: '[{"role": "emperor"}]'),
+    "deep": ("state", lambda text: "[" * 100_000),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_step(database: str, damage: str) -> None:
+    """It is named, those before it are read, and it is left as it is."""
+    column, spoil = DAMAGE[damage]
+    with open_store(database) as store:
+        held = runner("a", "b", "c", "d")
+        conversation = held.conversation("c", store)
+        for word in ("one", "two", "three"):
+            conversation.run(word)
+        good = conversation.history()
+        step = next(entry for entry in reversed(store.entries("c")) if entry.whole or damage != "a newer version")
+        change(
+            database,
+            f"UPDATE agentgraph_steps SET {column} = ? WHERE conversation = ? AND seq = ?",
+            spoil(getattr(step, column)),
+            "c",
+            step.seq,
+        )
+        spoilt = list(store.entries("c"))
+
+        with pytest.raises(StoreError, match=rf"step {step.seq} of the conversation 'c' cannot be read"):
+            conversation.history()
+        result = held.conversation("c", store).run("four")
+
+        if column != "event":  # what happened is not needed to go on
+            assert isinstance(result.error, StoreError)
+            assert list(store.entries("c")) == spoilt
+        assert [conversation.at(seq) for seq in range(step.seq)] == list(good.contexts[: step.seq])
+        assert runner("on").conversation(conversation.fork(step.seq - 1).id, store).run("go").output == "on"
+
+
+def test_a_step_that_is_missing(database: str) -> None:
+    with open_store(database) as store:
+        conversation = runner("a", "b").conversation("c", store)
+        conversation.run("one")
+        change(database, "DELETE FROM agentgraph_steps WHERE seq = 1")
+
+        with pytest.raises(StoreError, match="step 1, which comes before it, is missing"):
+            conversation.history()
+
+
+# -- a server ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_breaks_in_mid_turn_is_not_noticed(postgres: Cluster) -> None:
+    url = postgres.database()
+    with open_store(url) as store:
+
+        @tool
+        def cut() -> str:
+            change(
+                url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
+            return "cut"
+
+        held = AgentRunner(Agent("Desk", tools=(cut,)), RunConfig(model=ScriptedModel([call("cut"), call("cut"), "done"])))
+        result = held.conversation("c", store).run("go")
+
+        assert (result.output, result.error) == ("done", None)
+        assert held.conversation("c", store).context == result.context
+
+
+def test_a_server_that_crashes_for_three_seconds_under_load_is_not_noticed(postgres: Cluster) -> None:
+    results: list[RunResult] = []
+    with open_store(postgres.database()) as store:
+
+        def hold(n: int) -> None:
+            held = runner(call("look", what=str(n)), call("look", what=str(n)), "done")
+            results.append(held.conversation(str(n), store).run("go"))
+
+        threads = [threading.Thread(target=hold, args=(n,)) for n in range(60)]
+        for thread in threads[:30]:
+            thread.start()
+        postgres.crash()
+        for thread in threads[30:]:
+            thread.start()
+        time.sleep(3)
+        postgres.start()
+        for thread in threads:
+            thread.join()
+
+        assert [result.error for result in results] == [None] * 60
+        assert [len(store.entries(str(n))) for n in range(60)] == [7] * 60
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_store(f"postgresql://agentgraph@/nothing?host={tmp_path}")
