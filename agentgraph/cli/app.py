@@ -85,6 +85,28 @@ def chat(
 
 
 @app.command()
+def worker(
+    target: Target,
+    store: StoreURL = None,
+    dbos: Annotated[
+        str | None,
+        typer.Option(help="where DBOS keeps its queue; left out, in the same PostgreSQL, or in a file beside the store", metavar="URL"),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="turns at a time", min=1, metavar="N")] = 8,
+    lease: Annotated[float, typer.Option(help="seconds without a sign of life until others take over", min=1.0, metavar="SECONDS")] = 10.0,
+    grace: Annotated[float, typer.Option(help="seconds for what is in hand, when told to stop", min=0.0, metavar="SECONDS")] = 30.0,
+    model: Model = None,
+    app_dir: AppDir = None,
+) -> None:
+    """Hold the turns with TARGET that were submitted through a DBOSExecutor, until SIGTERM or ctrl-C."""
+    from agentgraph.cli.target import look_in
+    from agentgraph.cli.worker import work
+
+    look_in(app_dir)
+    raise typer.Exit(work(target, store, dbos, model, concurrency, lease, grace))
+
+
+@app.command()
 def render(
     target: Annotated[str, typer.Argument(help=_DRAWN, metavar="TARGET")],
     output: Output = "-",
