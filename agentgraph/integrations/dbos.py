@@ -23,7 +23,7 @@ from agentgraph.runtime.log import logger
 from agentgraph.stores.sql import SQLStore
 
 if TYPE_CHECKING:
-    from dbos import DBOSClient, EnqueueOptions
+    from dbos import DBOSClient, EnqueueOptions, WorkflowStatus
 
     from agentgraph.runtime.agent_runner import AgentRunner, Said
     from agentgraph.stores.turns import Turn
@@ -37,6 +37,7 @@ _OFTEN = 3
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _WAITS = frozenset({"ENQUEUED", "DELAYED", "CANCELLED"})
 """Nothing is to be done for these: a worker will come, or an operator has said that none is to."""
+_OVER = frozenset({"SUCCESS", "ERROR"})
 
 
 class StillUnderWay(AgentGraphError, TimeoutError):
@@ -68,6 +69,8 @@ class DBOSExecutor:
         self._connecting = threading.Lock()
         self._connected: DBOSClient | None = None
         self._in_hand: set[str] = set()
+        self._missed: frozenset[str] = frozenset()
+        """Workflows that DBOS had given to this worker at the last look, and that never came: the answer was lost with a connection."""
 
     # -- asking ------------------------------------------------------------------------------------------------------------
 
@@ -202,28 +205,32 @@ class DBOSExecutor:
         while not left.wait(self.lease / _OFTEN):
             try:
                 self.store.beat(name, self.lease)
-                self._bring_back()
+                self._bring_back(name)
             except Exception as wrong:  # noqa: BLE001 - the next beat may succeed
                 logger.warning("a sign of life could not be given: %s: %s", type(wrong).__name__, wrong)
 
-    def _bring_back(self) -> None:
+    def _bring_back(self, name: str) -> None:
         """Let somebody take up what nobody will: turns of dead workers, of workers that gave them back, and those that no queue knows."""
         turns = self.store.turns_left(self.lease)
         if not turns:
             return
         alive, client = self.store.workers(), self._client()
-        carried: dict[str, list[Any]] = {turn.id: [] for turn in turns}
+        carried: dict[str, list[WorkflowStatus]] = {turn.id: [] for turn in turns}
         for workflow in client.list_workflows(workflow_id_prefix=list(carried), load_input=False, load_output=False):
-            carried[workflow.workflow_id.partition("#")[0]].append(workflow)
+            carried[_turn_of(workflow)].append(workflow)
+        pending = [workflow for workflows in carried.values() for workflow in workflows if workflow.status == "PENDING"]
+        missing = frozenset(
+            workflow.workflow_id for workflow in pending if workflow.executor_id == name and _turn_of(workflow) not in self._in_hand
+        )
+        lost, self._missed = missing & self._missed, missing
+        kept = {workflow.workflow_id for workflow in pending if workflow.executor_id in alive} - lost
         for turn in turns:
-            self._take_care(client, turn, carried[turn.id], alive)
+            if not any(workflow.status in _WAITS or workflow.workflow_id in kept for workflow in carried[turn.id]):
+                self._bring(client, turn, carried[turn.id])
 
-    def _take_care(self, client: DBOSClient, turn: Turn, workflows: Sequence[Any], alive: frozenset[str]) -> None:
+    def _bring(self, client: DBOSClient, turn: Turn, workflows: Sequence[WorkflowStatus]) -> None:
         for workflow in workflows:
-            if workflow.status in _WAITS or (workflow.status == "PENDING" and workflow.executor_id in alive):
-                return
-        for workflow in workflows:
-            if workflow.status not in ("SUCCESS", "ERROR"):
+            if workflow.status not in _OVER:
                 client.resume_workflow(workflow.workflow_id, queue_name=_QUEUE)
                 return
         self._enqueue(turn.id, turn.conversation, f"{turn.id}#{len(workflows)}" if workflows else turn.id)
@@ -258,3 +265,8 @@ class DBOSExecutor:
 
     def __repr__(self) -> str:
         return f"DBOSExecutor({self.store!r})"
+
+
+def _turn_of(workflow: WorkflowStatus) -> str:
+    """The id of the turn that a workflow carries: its own id, but for what tells it from those that carried the turn before."""
+    return workflow.workflow_id.partition("#")[0]
