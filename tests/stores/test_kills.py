@@ -121,6 +121,7 @@ def test_killed_at_random_under_load(database: str, tmp_path: Path) -> None:
     with open_store(database) as store:
         acknowledged = nothing_lost(store, read(ledger))
     nothing_repeated(read(ledger))
+    print(f"{KILLS} kills, {acknowledged:,} steps acknowledged")
     assert acknowledged > 20 * KILLS
     worker = Worker(database, tmp_path / "last")
     for name in NAMES:
