@@ -339,6 +339,17 @@ def test_a_turn_that_goes_on_in_a_deleted_conversation_has_a_conflict(store: Sto
     assert len(conversation.context.messages) == 2
 
 
+def test_a_turn_that_cannot_begin_stands_where_the_last_one_ended(store: Store) -> None:
+    conversation = runner("a").conversation("c", store)
+    ended = conversation.run("go")
+    store.lease("c", "another", 30)
+
+    lost = conversation.run("more")
+
+    assert isinstance(lost.error, Conflict)
+    assert lost.context == ended.context
+
+
 def test_what_others_have_added_is_read(store: Store) -> None:
     held = runner(*"abcdef")
     mine, theirs = held.conversation("c", store), held.conversation("c", store)
