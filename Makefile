@@ -9,15 +9,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-mermaid setup-bench clean
+.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
 
-test: setup-dev setup-wire setup-mermaid
+test: setup-dev setup-wire setup-mermaid setup-postgres
 	$(BIN)/python -m pytest -n $(JOBS)
 
-check: setup-dev setup-mermaid
+check: setup-dev setup-mermaid setup-postgres
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -45,6 +45,8 @@ setup-wire:
 	@sh tests/e2e/install_server.sh
 setup-mermaid: setup-dev
 	@sh tests/pictures/install_mermaid.sh
+setup-postgres:
+	@sh tests/stores/install_postgres.sh
 
 # `pip install -e` needs a pip that knows pyproject.toml well; the venv brings one.
 $(VENV)/bin/python:

@@ -85,7 +85,9 @@ class Store(Protocol):
         ...
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
-        """Add `entries`, all or none, behind those that are there, and renew the lease. What was added already is not added again.
+        """Add `entries`, all or none, behind those that are there. What was added already is not added again.
+
+        It renews the lease too, or, where `seconds` is 0, gives it back: one write less for a turn that ends.
 
         Raises:
             Conflict: when others are there, or `owner` has the conversation no longer.

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp
 _FREE = {UserSaid: "content", ToolReturned: "value", OutputHandled: "value"}
 """Fields that hold any JSON, which is to be frozen when it comes back."""
+msgspec.convert([], list[_EVENT], dec_hook=decoded)  # for the reason that `context_json` gives
 _FIELDS = tuple(name for name in Context.__struct_fields__ if name != "messages")
 _VERSION = "v"
 

@@ -42,6 +42,8 @@ class Journal:
         self.owner = uuid4().hex
         self.born = ""
         self.place = Place()
+        self.is_held = True
+        """Whether the lease is still to be given back."""
 
     # -- the lease -------------------------------------------------------------------------------------------------------
 
@@ -85,6 +87,8 @@ class Journal:
     def close(self) -> None:
         """Give it back. A lease that cannot be given back runs out."""
         HEARTBEAT.let_go(self)
+        if not self.is_held:
+            return
         try:
             self.store.release(self.conversation, self.owner)
         except AgentGraphError:
@@ -142,5 +146,5 @@ class Journal:
             beginning, place = written(place, None, self.start)
             entries.append(beginning)
         entry, place = written(place, event, after)
-        self.store.append(self.conversation, self.owner, [*entries, entry], self.seconds)
-        self.place = place
+        self.store.append(self.conversation, self.owner, [*entries, entry], self.seconds if entry.under_way else 0.0)
+        self.place, self.is_held = place, entry.under_way

@@ -76,6 +76,8 @@ class MemoryStore:
                 raise overtaken(conversation, first - 1, -1 if kept is None else kept.seq)
             kept.entries.extend((owner, entry) for entry in entries)
             kept.until, kept.updated = monotonic() + seconds, time()
+            if not seconds:
+                kept.owner = None
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""

@@ -47,8 +47,8 @@ _LEASE = """INSERT INTO agentgraph_conversations AS kept (id, born, seq, under_w
     WHERE kept.owner IS NULL OR kept.owner = excluded.owner OR kept.until <= {now}"""
 _RENEW = "UPDATE agentgraph_conversations SET until = {now} + ? WHERE id = ? AND owner = ?"
 _RELEASE = "UPDATE agentgraph_conversations SET owner = NULL WHERE id = ? AND owner = ?"
-_MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated = {now}, until = {now} + ?
-    WHERE id = ? AND seq = ? AND owner = ?"""
+_MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated = {now}, until = {now} + ?,
+    owner = CASE WHEN ? THEN owner END WHERE id = ? AND seq = ? AND owner = ?"""
 _WRITER = "SELECT writer FROM agentgraph_steps WHERE conversation = ? AND seq = ?"
 _STANDS = "SELECT seq FROM agentgraph_conversations WHERE id = ?"
 _ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state, whole, messages, under_way)
@@ -180,7 +180,7 @@ class SQLStore(turns.TurnRows):
 
         def work() -> None:
             with self._transaction(writing=True) as execute:
-                moved = execute(self._said(_MOVE), (last.seq, int(last.under_way), seconds, key, before, owner)).rowcount
+                moved = execute(self._said(_MOVE), (last.seq, int(last.under_way), seconds, seconds > 0, key, before, owner)).rowcount
                 if not moved:
                     writer = execute(self._said(_WRITER), (key, last.seq)).fetchone()
                     if writer is not None and writer[0] == owner:

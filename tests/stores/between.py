@@ -7,11 +7,13 @@ from typing import Self
 
 from agentgraph import Entry, Lease, Store, Stored, StoreError
 
+At = Callable[[str, str, Sequence[Entry]], None]
+
 
 class Between:
     """Passes everything on, and tells `at` the name of each point: "before append 3", "after append 3"."""
 
-    def __init__(self, store: Store, at: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, at: At) -> None:
         self.inner, self.at = store, at
 
     @property
@@ -19,24 +21,24 @@ class Between:
         return self.inner.instant
 
     def lease(self, conversation: str, owner: str, seconds: float) -> Lease:
-        self.at("before lease")
+        self.at("before lease", conversation, ())
         lease = self.inner.lease(conversation, owner, seconds)
-        self.at("after lease")
+        self.at("after lease", conversation, ())
         return lease
 
     def renew(self, conversation: str, owner: str, seconds: float) -> bool:
-        self.at("before renew")
+        self.at("before renew", conversation, ())
         return self.inner.renew(conversation, owner, seconds)
 
     def release(self, conversation: str, owner: str) -> None:
-        self.at("before release")
+        self.at("before release", conversation, ())
         self.inner.release(conversation, owner)
-        self.at("after release")
+        self.at("after release", conversation, ())
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
-        self.at(f"before append {entries[-1].seq}")
+        self.at(f"before append {entries[-1].seq}", conversation, entries)
         self.inner.append(conversation, owner, entries, seconds)
-        self.at(f"after append {entries[-1].seq}")
+        self.at(f"after append {entries[-1].seq}", conversation, entries)
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         return self.inner.entries(conversation, first, last)
@@ -60,7 +62,7 @@ class Between:
 def failing(store: Store, *points: str) -> Between:
     """`store`, which fails at `points`."""
 
-    def at(point: str) -> None:
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
         if point in points:
             raise StoreError(f"the store failed {point}")
 

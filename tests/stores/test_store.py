@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from threading import Barrier, Thread
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 from agentgraph import Conflict, DefinitionError, Entry, Store, StoreError, open_store
+from tests.stores.cluster import WATCHDOG
 
 A, B = "turn a", "turn b"
 LEASE = 30.0
@@ -81,6 +85,17 @@ def test_a_lease_that_ran_out_is_anybodys_and_its_owner_writes_no_more(store: St
     with pytest.raises(Conflict, match="taken the conversation over"):
         store.append("c", A, [entry(1)], LEASE)
     store.append("c", B, [entry(1)], LEASE)
+
+
+def test_the_last_step_gives_the_lease_back(store: Store) -> None:
+    store.lease("c", A, LEASE)
+    store.append("c", A, [entry(0)], 0.0)
+    store.append("c", A, [entry(0)], 0.0)
+
+    assert store.list()[0].leased is None
+    with pytest.raises(Conflict):
+        store.append("c", A, [entry(1)], LEASE)
+    assert store.lease("c", B, LEASE).owner == B
 
 
 def test_a_renewed_lease_lasts_and_so_does_one_that_writes(store: Store) -> None:
@@ -209,3 +224,39 @@ def test_a_relative_path_is_of_the_folder_it_was_opened_in(tmp_path: Path, monke
         pass
 
     assert (tmp_path / "a b.db").exists()
+
+
+def test_psycopg_is_asked_for_where_it_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(DefinitionError, match=r'pip install "agentgraph-fsm\[postgres\]"'):
+        open_store("postgresql://localhost/x")
+
+
+FORKING = """
+import os, sys
+from agentgraph import Agent, AgentRunner, RunConfig, ScriptedModel, open_store
+
+store = open_store(sys.argv[1])
+runner = AgentRunner(Agent("Desk"), RunConfig(model=ScriptedModel(["one", "two", "three"])))
+conversation = runner.conversation("c", store, wait=30)
+assert conversation.run("hello").output == "one"
+child = os.fork()
+result = conversation.run("child" if child == 0 else "parent")
+if child == 0:
+    os._exit(0 if result.error is None else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert result.error is None, result.error
+said = [message.text for message in conversation.run("again").messages if message.role == "user"]
+assert sorted(said) == ["again", "child", "hello", "parent"], said
+store.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_child_and_its_parent_each_have_a_connection(database: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKING, database], capture_output=True, text=True, timeout=WATCHDOG, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

@@ -22,6 +22,8 @@ def test_import_loads_nothing_that_can_wait() -> None:
         "rich",
         "yaml",
         "jsonschema",
+        "sqlite3",
+        "psycopg",
     }
 
 
