@@ -10,19 +10,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from agentgraph.cli.conversations.commands import conversations
 from agentgraph.cli.log_lines import log_in_lines
+from agentgraph.cli.options import NAMED, AppDir, Model, StoreURL, Target
 from agentgraph.cli.visible import visible
 from agentgraph.errors import AgentGraphError
 
 FAILED, WRONG_USE, INTERRUPTED = 1, 2, 130
 
-AppDir = Annotated[Path | None, typer.Option("--app-dir", help="look for TARGET's modules in this folder too", metavar="DIR")]
-Model = Annotated[str | None, typer.Option(help="a litellm model name, in place of the agents' own models", metavar="NAME")]
 Kept = Annotated[
     Path | None, typer.Option(help="the conversation so far; read if it is there, and written after each turn", metavar="FILE")
 ]
-_TARGET = "module:attribute or path/to/file.py:attribute; a graph, a runner, an agent or a group"
-_DRAWN = f"{_TARGET}; or a saved topology (.json, .yaml)"
+Conversation = Annotated[str | None, typer.Option(help="keep the conversation in the store, under this id", metavar="ID")]
+_DRAWN = f"{NAMED}; or a saved topology (.json, .yaml)"
 Output = Annotated[str, typer.Option("--output", "-o", help="where to; its ending names the format. '-' prints Mermaid", metavar="FILE")]
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(conversations, name="conversations")
 
 
 @app.callback()
@@ -48,27 +49,31 @@ def demo() -> None:
 
 @app.command()
 def run(
-    target: Annotated[str, typer.Argument(help=_TARGET, metavar="TARGET")],
+    target: Target,
     text: Annotated[str, typer.Argument(help="what the user says", metavar="TEXT")],
     model: Model = None,
     context: Kept = None,
+    store: StoreURL = None,
+    conversation: Conversation = None,
     app_dir: AppDir = None,
     json: Annotated[bool, typer.Option("--json", help="print the result as one JSON object")] = False,
     trace: Annotated[Path | None, typer.Option(help="record the turn here, behind those that are there", metavar="FILE")] = None,
 ) -> None:
     """Hold one turn of a conversation with TARGET."""
-    from agentgraph.cli.run import run_once
+    from agentgraph.cli.run import Where, run_once
     from agentgraph.cli.target import look_in
 
     look_in(app_dir)
-    raise typer.Exit(run_once(target, text, model, context, trace, as_json=json))
+    raise typer.Exit(run_once(target, text, model, Where(context, trace, store, conversation), as_json=json))
 
 
 @app.command()
 def chat(
-    target: Annotated[str | None, typer.Argument(help=f"{_TARGET}; left out, the offline demonstration", metavar="[TARGET]")] = None,
+    target: Annotated[str | None, typer.Argument(help=f"{NAMED}; left out, the offline demonstration", metavar="[TARGET]")] = None,
     model: Model = None,
     context: Kept = None,
+    store: StoreURL = None,
+    conversation: Conversation = None,
     app_dir: AppDir = None,
     no_history: Annotated[bool, typer.Option("--no-history", help="neither read nor keep the lines of other sessions")] = False,
 ) -> None:
@@ -77,7 +82,29 @@ def chat(
     from agentgraph.cli.target import look_in
 
     look_in(app_dir)
-    raise typer.Exit(start(target, model, context, history=not no_history))
+    raise typer.Exit(start(target, model, context, store, conversation, history=not no_history))
+
+
+@app.command()
+def worker(
+    target: Target,
+    store: StoreURL = None,
+    dbos: Annotated[
+        str | None,
+        typer.Option(help="where DBOS keeps its queue; left out, in the same PostgreSQL, or in a file beside the store", metavar="URL"),
+    ] = None,
+    concurrency: Annotated[int, typer.Option(help="turns at a time", min=1, metavar="N")] = 8,
+    lease: Annotated[float, typer.Option(help="seconds without a sign of life until others take over", min=1.0, metavar="SECONDS")] = 10.0,
+    grace: Annotated[float, typer.Option(help="seconds for what is in hand, when told to stop", min=0.0, metavar="SECONDS")] = 30.0,
+    model: Model = None,
+    app_dir: AppDir = None,
+) -> None:
+    """Hold the turns with TARGET that were submitted through a DBOSExecutor, until SIGTERM or ctrl-C."""
+    from agentgraph.cli.target import look_in
+    from agentgraph.cli.worker import work
+
+    look_in(app_dir)
+    raise typer.Exit(work(target, store, dbos, model, concurrency, lease, grace))
 
 
 @app.command()

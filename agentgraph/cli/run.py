@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgraph.cli import kept
 from agentgraph.cli.narration import narrate
+from agentgraph.cli.stored import conversation_of
 from agentgraph.cli.target import configured, runner_at
 from agentgraph.cli.visible import visible
 from agentgraph.conversation.context import Context
@@ -18,27 +19,59 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.result import RunResult
 
+    Keep = Callable[[RunResult], object]
 
-def run_once(target: str, text: str, model: str | None, file: Path | None, trace: Path | None = None, *, as_json: bool) -> int:
+
+class Where(NamedTuple):
+    """Where what was said is kept: the conversation in a file, or under its name in a store; and the trace of each turn in another file."""
+
+    file: Path | None = None
+    trace: Path | None = None
+    store: str | None = None
+    conversation: str | None = None
+
+
+def run_once(target: str, text: str, model: str | None, where: Where, *, as_json: bool) -> int:
     """Hold one turn; the answer goes to stdout, what happened on the way to stderr. The exit code."""
     if not text.strip():
         raise DefinitionError("there is nothing to say: TEXT is empty")
     runner = runner_at(target)
     config = configured(runner, target, model)
+    with conversation_of(runner, where.store, where.conversation, where.file) as stored:
+        if stored is not None:
+            keep = _recording(where, stored.context, runner.machine.name, target)
+            return hold_and_report(runner, lambda: stored.run(text, config), keep, as_json=as_json)
+    file = where.file
     context = kept.read(file) if file is not None and file.exists() else None
     kept.refuse_missing_folder(file)
-    recorded = kept.recorded(trace, context or Context())
+    keep = _recording(where, context or Context(), runner.machine.name, target)
+    return hold_and_report(runner, lambda: runner.run(text, context=context, config=config), keep, as_json=as_json)
+
+
+def _recording(where: Where, start: Context, graph: str, target: str) -> Keep:
+    """Writes a turn that begins with `start` into the files of `where`; one that could not be written later is refused now."""
+    earlier = kept.recorded(where.trace, start)
+
+    def keep(result: RunResult) -> None:
+        if where.file is not None:
+            _report(kept.write, where.file, result.context)
+        if where.trace is not None:
+            _report(kept.record, where.trace, earlier + result.trace if earlier is not None else result.trace, graph, target)
+
+    return keep
+
+
+def hold_and_report(runner: AgentRunner, turn: Callable[[], RunResult], keep: Keep, *, as_json: bool) -> int:
+    """Hold `turn`, `keep` what came of it, and tell of it. The exit code."""
     if not as_json:
         narrate(runner, sys.stderr)
-    result = runner.run(text, context=context, config=config)
+    result = turn()
     if isinstance(result.error, ContextError):
         raise result.error
-    if file is not None:
-        _report(kept.write, file, result.context)
-    if trace is not None:
-        _report(kept.record, trace, recorded + result.trace if recorded is not None else result.trace, runner.machine.name, target)
+    keep(result)
     if as_json:
         print(visible(json.dumps(_as_data(result), ensure_ascii=False)))
     elif result.error is None:

@@ -95,7 +95,9 @@ class Conversation:
     def _begun(
         self, config: RunConfig | None, deps: Any, *, streaming: bool = False, approvals: Mapping[str, bool | str] | None = None
     ) -> Run:
-        run = self._runner.begun(self._start, config, deps, streaming=streaming, approvals=approvals)
+        known = self._known.place
+        start = known.context if known.seq >= 0 else self._start  # what the result of a turn that cannot begin stands at
+        run = self._runner.begun(start, config, deps, streaming=streaming, approvals=approvals)
         run.journal = Journal(self.store, self.id, self.lease, self._start)
         return run
 

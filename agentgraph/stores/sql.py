@@ -7,7 +7,7 @@ set. Values are bound, never written into statements. Times are the database's, 
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
@@ -17,6 +17,7 @@ from msgspec import Struct
 
 from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of
 from agentgraph.errors import StoreError
+from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
 
 T = TypeVar("T")
@@ -33,6 +34,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             writer TEXT NOT NULL, event TEXT NOT NULL, state TEXT NOT NULL, whole INTEGER NOT NULL, messages TEXT NOT NULL,
             under_way INTEGER NOT NULL, PRIMARY KEY (conversation, seq))""",
     ),
+    turns.TABLES,
 )
 """The n-th leads from version n to version n + 1; a new database has version 0."""
 
@@ -56,6 +58,7 @@ _ENTRIES = """SELECT seq, event, state, whole, messages, under_way FROM agentgra
 _LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END FROM agentgraph_conversations
     WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
 _FORGET = (
+    turns.FORGET,
     "DELETE FROM agentgraph_conversations WHERE id = ?",
     "DELETE FROM agentgraph_steps WHERE conversation = ?",
 )  # in the order of an append
@@ -88,7 +91,7 @@ def _in_dialect(statement: str, dialect: Dialect) -> str:
     return statement.format(now=dialect.now, text=dialect.text, real=dialect.real).replace("?", dialect.mark)
 
 
-class SQLStore(ABC):
+class SQLStore(turns.TurnRows):
     """A store in a database."""
 
     instant = False

@@ -21,15 +21,24 @@ if TYPE_CHECKING:
     from agentgraph.cli.chat.terminal import Terminal
     from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.config import RunConfig
+    from agentgraph.runtime.conversation import Conversation
+    from agentgraph.runtime.stream import RunStream
+
+_FORK = "agentgraph conversations fork begins another one behind any step, and agentgraph chat --conversation ID goes on with it."
 
 
 class Desk(Struct, frozen=True):
-    """What a chat is held with, and where it is kept."""
+    """What a chat is held with, and where it is kept: in a file, in a store, or nowhere."""
 
     runner: AgentRunner
     config: RunConfig
     terminal: Terminal
     file: Path | None = None
+    stored: Conversation | None = None
+
+    def begun(self, said: str | None, context: Context, config: RunConfig) -> RunStream:
+        """A turn that says `said`, or, where it is None, takes up what was left."""
+        return self.runner.stream(said, context, config) if self.stored is None else self.stored.stream(said, config)
 
 
 def converse(desk: Desk, chat: Chat) -> Chat:
@@ -57,6 +66,9 @@ def converse(desk: Desk, chat: Chat) -> Chat:
 def _answered(desk: Desk, chat: Chat, meant: Say | Do | Unclear | None) -> Chat:
     show, context, machine = desk.terminal.show, chat.context, desk.runner.machine
     match meant:
+        case Do("/undo" | "/new" | "/load" as name) if desk.stored is not None:
+            show(f"{name} would lead away from what the store holds, where nothing is changed: {_FORK}", "error")
+            return chat.after_failure()
         case Say(text):
             return _turn(desk, chat, text)
         case Unclear(why):
@@ -88,7 +100,7 @@ def _answered(desk: Desk, chat: Chat, meant: Say | Do | Unclear | None) -> Chat:
 
 
 def _turn(desk: Desk, chat: Chat, said: str | None) -> Chat:
-    held = hold(desk.runner, said, chat.context, desk.config, desk.terminal)
+    held = hold(lambda config: desk.begun(said, chat.context, config), desk.config, desk.terminal)
     after = chat.moved(held.context, "/resume" if said is None else f'"{one_line(said, 60)}"', failed=held.failed)
     if held.stopped and not desk.terminal.attended:
         _keep(desk, after.context)

@@ -17,8 +17,9 @@ from agentgraph.conversation.text import as_json
 from agentgraph.runtime.observations import RunCompleted, TextDelta
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agentgraph.conversation.message import ToolCall
-    from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.config import RunConfig
     from agentgraph.runtime.observations import Observation
     from agentgraph.runtime.result import RunResult
@@ -33,13 +34,13 @@ class Held(Struct, frozen=True):
     stopped: bool = False
 
 
-def hold(runner: AgentRunner, said: str | None, context: Context, config: RunConfig, terminal: Terminal) -> Held:
-    """Say `said`, or take up what was left where it is None, and show what comes of it."""
+def hold(begin: Callable[[RunConfig], RunStream], config: RunConfig, terminal: Terminal) -> Held:
+    """Hold the turn that `begin` begins, and show what comes of it."""
     asked = Asked(terminal)
     if config.approve is None:
         config = config.replace(approve=asked)
     began = monotonic()
-    stream = runner.stream(said, context=context, config=config)
+    stream = begin(config)
     try:
         with stream, terminal.turn():
             _follow(stream, terminal)

@@ -1,0 +1,101 @@
+"""A turn that was handed to a worker is held once, however often, and by however many workers, it is taken up.
+
+The journal is the truth and the fence. Every step says who wrote it, and whoever holds a turn writes under its id. So with the
+lease in hand it can be read whether the turn has begun, how far it came, and what it came to; nothing has to be remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+from msgspec import Struct
+
+from agentgraph.conversation.text import as_json
+from agentgraph.engine.effects import Finish
+from agentgraph.engine.events import UserSaid
+from agentgraph.engine.journal import Place, places
+from agentgraph.engine.turn import step
+from agentgraph.errors import Conflict, StoreError
+from agentgraph.runtime import threads
+from agentgraph.runtime.conversation import FRESH
+from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.shown import shown
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.context import Context
+    from agentgraph.conversation.store import Entry
+    from agentgraph.machine.machine import Machine
+    from agentgraph.runtime.agent_runner import AgentRunner
+    from agentgraph.runtime.run import Run
+    from agentgraph.stores.sql import SQLStore
+    from agentgraph.stores.turns import Turn
+
+
+class Outcome(Struct, frozen=True):
+    """What a turn came to. The conversation holds the rest."""
+
+    stop_reason: str
+    """As of a `RunResult`; "interrupted" when the conversation went on without it."""
+    output: Any = None
+    error: str | None = None
+
+    def to_json(self) -> str:
+        """As ASCII, which every database takes."""
+        return json.dumps(msgspec.to_builtins(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """What `to_json` wrote."""
+        return msgspec.convert(json.loads(text), cls)
+
+
+def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wait: float) -> None:
+    """Hold `turn`, or take up what was left of it, and write down what it came to. Nothing, when that is written, or it was deleted.
+
+    Raises:
+        Conflict: when another turn had the conversation for all of `wait`, or took it over. Ask again.
+        StoreError: when the store cannot be used. Ask again.
+    """
+    run = runner.begun(None, None, None)
+    journal = run.journal = Journal(store, turn.conversation, lease, FRESH)
+    journal.owner = f"{turn.id}.{journal.owner}"
+    run.start_from(journal.open(Known(), wait))
+    try:
+        now = store.turn(turn.id)
+        if now is not None and now.outcome is None:
+            store.settle(turn.id, _held(run, store, now).to_json())
+    finally:
+        journal.close()
+
+
+def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
+    begun = store.begun(turn, f"{turn.id}.")
+    if begun is not None:
+        came_to = _came_to(run.around.machine, turn.conversation, store.entries(turn.conversation), begun)
+        if came_to is not None:
+            return came_to
+    threads.perform(run, json.loads(turn.said) if begun is None else None)
+    result = run.result()
+    if isinstance(result.error, Conflict | StoreError):
+        raise result.error
+    return _outcome(result.stop_reason, result.output, result.error)
+
+
+def _came_to(machine: Machine, conversation: str, entries: Sequence[Entry], begun: int) -> Outcome | None:
+    """What the turn that began at step `begun` came to; None when it goes on."""
+    before: Context = FRESH
+    for event, place in places(conversation, Place(), entries):
+        if place.seq > begun and isinstance(event, UserSaid):
+            return Outcome("interrupted", None, "the conversation went on before this turn was over")
+        if place.seq >= begun and event is not None and place.context.progress is None:
+            ended = next((effect for effect in step(machine, before, event).effects if isinstance(effect, Finish)), Finish("unfinished"))
+            return _outcome(ended.reason, ended.output, ended.error)
+        before = place.context
+    return None
+
+
+def _outcome(reason: str, output: Any, error: Exception | None) -> Outcome:
+    return Outcome(reason, as_json(output), None if error is None else shown(error))
