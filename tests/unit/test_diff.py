@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from itertools import count
 from typing import Any
 
 import networkx as nx
@@ -81,7 +82,9 @@ def _edit(draw: st.DrawFn, edit: str, data: dict[str, Any]) -> None:
                 {"from": agent["name"], "to": draw(st.sampled_from(data["agents"]))["name"], "tool": draw(st.sampled_from(["t", "u"]))}
             )
         case "agent":
-            data["agents"].append({"name": f"new {len(data['agents'])}", "tools": [{"name": "note"}]})
+            there = {agent["name"] for agent in data["agents"]}
+            name = next(name for n in count() if (name := f"new {n}") not in there)
+            data["agents"].append({"name": name, "tools": [{"name": "note"}]})
         case "guard" if handoffs:
             draw(st.sampled_from(handoffs))["requires"] = ["something"]
         case "tool":
