@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
-from pathlib import Path
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
