@@ -12,7 +12,7 @@ from agentgraph.checks.verdict import Verdict
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
-from agentgraph.possible.model import Model, Step
+from agentgraph.possible.model import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,25 +53,30 @@ def _no_way_around(topology: Topology, question: Question, via: Predicate, to: P
 
 
 def _reaches(topology: Topology, question: Question, x: Predicate, sources: Sources) -> Verdict:
-    model = Model(topology)
-    explored, starts = _explored(model, topology)
     asked = _asked(topology, sources)
-    able = that_reach(explored, x)
-    stuck = [state for state in _states(explored, asked) if state not in able]
+    stuck: dict[str, tuple[Explored, State]] = {}
+    for explored, states in _where(topology, asked):
+        able = that_reach(explored, x)
+        for name, state in states:
+            if state not in able:
+                stuck.setdefault(name, (explored, state))
     if not stuck:
-        way = shortest_way(model, [starts[asked[0]]], x) if len(asked) == 1 else None
+        model = Model(topology, also=asked)
+        way = shortest_way(model, [model.begun(asked[0])], x) if len(asked) == 1 else None
         return _verdict(topology, question, holds=True, way=way)
-    agents = tuple(name for name in asked if any(model.holder(state) == name for state in stuck))
-    first = next(state for state in stuck if model.holder(state) == agents[0])
+    agents = tuple(name for name in asked if name in stuck)
+    explored, first = stuck[agents[0]]
     return _verdict(topology, question, holds=False, way=Way(explored.way(first), 0), agents=agents)
 
 
 def _within(topology: Topology, question: Question, k: int, x: Predicate, sources: Sources) -> Verdict:
-    model = Model(topology)
     if sources is None:
+        model = Model(topology)
         way = shortest_way(model, model.starts(), x)
         return _verdict(topology, question, holds=way is not None and way.handoffs <= k, way=way, counted=True)
-    ways = {name: shortest_way(model, [model.begun(name)], x) for name in _asked(topology, sources)}
+    asked = _asked(topology, sources)
+    model = Model(topology, also=asked)
+    ways = {name: shortest_way(model, [model.begun(name)], x) for name in asked}
     far = tuple(name for name, way in ways.items() if way is None or way.handoffs > k)
     worst = ways[far[0]] if far else max((way for way in ways.values() if way), key=lambda way: way.handoffs)
     return _verdict(topology, question, holds=not far, way=worst, agents=far, counted=True)
@@ -94,19 +99,21 @@ def _verdict(
     )
 
 
-def _explored(model: Model, topology: Topology) -> tuple[Explored, dict[str, Step]]:
-    """Everything that is reached, from the entries first; and how a conversation begins that each agent holds."""
-    explored = explore(model, model.starts())
-    reached = {model.holder(state) for state in explored.came}
-    starts = {name: model.begun(name) for name in topology.agents}
-    strangers = [step for name, step in starts.items() if name not in reached]
-    return (explored if not strangers else explore(model, [*model.starts(), *strangers])), starts
-
-
-def _states(explored: Explored, asked: tuple[str, ...]) -> Iterator[State]:
-    """The states that `asked` are in: those that are reached."""
-    wanted = set(asked)
-    return (state for state in explored.came if explored.model.holder(state) in wanted)
+def _where(topology: Topology, asked: tuple[str, ...]) -> Iterator[tuple[Explored, list[tuple[str, State]]]]:
+    """The states in which each of `asked` holds a conversation that comes to it from an entry; where none does, the one with no facts."""
+    model = Model(topology)
+    near = explore(model, model.starts())
+    held: dict[str, list[State]] = {name: [] for name in asked}
+    for state in near.came:
+        name = model.holder(state)
+        if name in held:
+            held[name].append(state)
+    yield near, [(name, state) for name, states in held.items() for state in states]
+    strangers = [name for name, states in held.items() if not states]
+    if strangers:
+        model = Model(topology, also=strangers)
+        begun = {name: model.begun(name) for name in strangers}
+        yield explore(model, begun.values()), [(name, step.to) for name, step in begun.items()]
 
 
 def _asked(topology: Topology, sources: Sources) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from agentgraph.machine.happening import Happening
 from agentgraph.possible.rooms import Room, inside_of, offered, outermost
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from agentgraph.definition.agent import Agent
     from agentgraph.graph.edge import Edge
@@ -116,10 +116,14 @@ def may_end(agent: Agent) -> bool:
 class Model:
     """The states of a topology. They are made as they are reached; one model may be asked many things."""
 
-    def __init__(self, topology: Topology, *, guarded: bool = True) -> None:
-        """Without `guarded` every fact that somebody sets counts as true: more can happen than does, and no number of facts is too much."""
+    def __init__(self, topology: Topology, *, guarded: bool = True, also: Iterable[str] = ()) -> None:
+        """Without `guarded` every fact that somebody sets counts as true: more can happen than does, and no number of facts is too much.
+
+        `also` are agents that are thought to hold conversations, whether or not one comes to them.
+        """
         self.name = topology.name
-        self.settable, matter = _facts(topology)
+        self._room = outermost(topology, also)
+        self.settable, matter = _facts(self._room)
         """The facts that can become true."""
         self.facts = matter if guarded else ()
         if len(self.facts) > MOST_FACTS:
@@ -127,14 +131,14 @@ class Model:
                 f"{topology.name!r} has {len(self.facts)} facts that tools set and others require, {listed(self.facts, 16)}; a proof takes {MOST_FACTS}, since each doubles its states: prove a part of the graph, or use fewer facts"
             )
         self._bits = {fact: 1 << at if guarded else 0 for at, fact in enumerate(matter)}
-        self._room = outermost(topology)
+        self._entries = topology.entries
         self._spots: list[Spot] = []
         self._known: dict[tuple[int | None, str, str, str], int] = {}
         self._insides: dict[int, Room] = {}
 
     def starts(self) -> Iterator[Step]:
         """How a conversation begins: an entry is entered, and no fact is true."""
-        for entry in self._room.entries:
+        for entry in self._entries:
             yield self.begun(entry)
 
     def begun(self, agent: str) -> Step:
@@ -248,13 +252,13 @@ class Model:
         return self._mask(requires) if requires <= self._bits.keys() else None
 
 
-def _facts(topology: Topology) -> tuple[frozenset[str], tuple[str, ...]]:
+def _facts(outside: Room) -> tuple[frozenset[str], tuple[str, ...]]:
     """The facts that can become true, and those of them that matter: no guard that can hold asks for the others. O(facts * graph)."""
     true, before = frozenset[str](), None
     while true != before:
         before = true
-        true |= {fact for tool in offered(topology, true) if isinstance(tool, Tool) for fact in tool.sets}
-    required = {fact for each in offered(topology, true) for fact in _requires(each) if _requires(each) <= true}
+        true |= {fact for tool in offered(outside, true) if isinstance(tool, Tool) for fact in tool.sets}
+    required = {fact for each in offered(outside, true) for fact in _requires(each) if _requires(each) <= true}
     return true, tuple(sorted(true & required))
 
 

@@ -5,7 +5,7 @@ What runs inside a tool is a lone agent, which hands over to nobody, or a group,
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from agentgraph.definition.agent import Agent
@@ -42,9 +42,9 @@ class Room:
                     todo.append(edge.target)
 
 
-def outermost(topology: Topology) -> Room:
-    """The room that conversations begin in: the graph."""
-    return Room(topology, topology.agents, topology.edges, topology.entries)
+def outermost(topology: Topology, also: Iterable[str] = ()) -> Room:
+    """The room that conversations begin in: the graph. `also` are agents that they are thought to begin with, beside the entries."""
+    return Room(topology, topology.agents, topology.edges, tuple(dict.fromkeys((*topology.entries, *also))))
 
 
 def inside_of(tool: Tool) -> Room:
@@ -58,9 +58,9 @@ def inside_of(tool: Tool) -> Room:
     return Room(whole, {name: agent for name, agent in whole.agents.items() if name in members}, edges, (root,))
 
 
-def offered(topology: Topology, facts: frozenset[str]) -> Iterator[Tool | Edge]:
+def offered(outside: Room, facts: frozenset[str]) -> Iterator[Tool | Edge]:
     """Every tool and handoff that can be reached if `facts` are true, inside tools too; each inside once, however many tools it is inside of."""
-    rooms = [outermost(topology)]
+    rooms = [outside]
     seen: set[int] = set()
     for room in rooms:
         for name in room.connected(facts):

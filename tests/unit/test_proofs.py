@@ -305,6 +305,18 @@ def test_questions_say_who_is_stuck_and_how_far_it_is() -> None:
     assert [str(h) for h in graph.prove(no_way_around("check", "look")).path] == ["enter Triage", "enter Billing", "call look"]
 
 
+def test_an_agent_that_nobody_comes_to_is_asked_with_the_facts_that_it_sets_itself() -> None:
+    """Nothing that leads from the entry sets them; and what others come to with them does not count against those others."""
+    graph = desk()
+    graph.add_agent(Agent("Cellar", tools=[Tool(name="find", sets=frozenset(["found"])), Tool(name="keep", requires=frozenset(["found"]))]))
+    graph.add_handoff("Cellar", Handoff("Archive", requires="found"))
+
+    assert [str(h) for h in graph.prove(reaches("keep", from_="Cellar")).path] == ["enter Cellar", "call find", "call keep"]
+    assert graph.prove(within(1, "Archive", from_="Cellar")).distance == 1
+    assert graph.prove(reaches("Archive", from_=["Triage", "Cellar"]))
+    assert graph.prove(reaches("Archive", from_=ALL))
+
+
 def test_a_name_that_may_mean_two_things_is_refused() -> None:
     graph = AgentGraph.of(Agent("look", tools=[look]))
 
