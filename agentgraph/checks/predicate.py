@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import Happening, NameKind
+
+if TYPE_CHECKING:
+    from agentgraph.definition.agent import Agent
+    from agentgraph.definition.group import AgentGroup
+    from agentgraph.definition.tool import Tool
 
 
 class Predicate(Struct, frozen=True):
@@ -110,17 +115,17 @@ class AnyOf(Predicate, frozen=True):
         return " | ".join(map(str, self.each))
 
 
-def enters(agent: str) -> Predicate:
+def enters(agent: str | Agent) -> Predicate:
     """`agent` comes to hold the conversation: as the entry, by a handoff, or as the agent inside a tool."""
     return Enters(_name(agent, "enters"))
 
 
-def calls(tool: str) -> Predicate:
+def calls(tool: str | Tool) -> Predicate:
     """`tool` runs, whatever comes of it. A call that is refused does not run."""
     return Calls(_name(tool, "calls"))
 
 
-def inside(group: str) -> Predicate:
+def inside(group: str | AgentGroup) -> Predicate:
     """An agent of `group`, at any depth, comes to hold the conversation."""
     return Inside(_name(group, "inside"))
 

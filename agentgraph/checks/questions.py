@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
 from agentgraph.checks.predicate import Predicate
 from agentgraph.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from agentgraph.definition.agent import Agent
+    from agentgraph.definition.group import AgentGroup
+    from agentgraph.definition.tool import Tool
+
+    What = str | Predicate | Agent | AgentGroup | Tool
+    Where = str | Agent | AgentGroup
 
 
 class _Everywhere(Struct, frozen=True):
@@ -58,12 +66,12 @@ class NoWayAround(Question, frozen=True):
         return f"no_way_around({_shown(self.via)}, {_shown(self.to)})"
 
 
-def reaches(x: Named, from_: str | Iterable[str] | _Everywhere = ALL) -> Question:
+def reaches(x: What, from_: Where | Iterable[Where] | _Everywhere = ALL) -> Question:
     """Ask whether x can be reached from every agent, or from those named. An agent is where it is: it reaches itself."""
     return Reaches(_named(x, "reaches(x)"), _sources(from_, "reaches"))
 
 
-def within(k: int, x: Named, from_: str | Iterable[str] | _Everywhere | None = None) -> Question:
+def within(k: int, x: What, from_: Where | Iterable[Where] | _Everywhere | None = None) -> Question:
     """Ask whether x can be reached with at most k handoffs, tools being called at none.
 
     Counted from where conversations begin, the entry that is nearest; given `from_`, from each of those.
@@ -74,7 +82,7 @@ def within(k: int, x: Named, from_: str | Iterable[str] | _Everywhere | None = N
     return Within(k, _named(x, "within(k, x)"), None if from_ is None else _sources(from_, "within"))
 
 
-def no_way_around(via: Named, to: Named) -> Question:
+def no_way_around(via: What, to: What) -> Question:
     """Ask whether every way from an entry to `to` leads through `via`."""
     return NoWayAround(_named(via, "no_way_around(via, to)"), _named(to, "no_way_around(via, to)"))
 

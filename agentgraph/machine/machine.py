@@ -6,11 +6,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict
-from agentgraph.definition.agent import Agent
 from agentgraph.definition.naming import handoff_tool_name
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
-from agentgraph.graph.topology import Topology
+from agentgraph.graph.inside import inside_of
 from agentgraph.machine.fsm import HandoffMachine, Verdict
 from agentgraph.machine.happening import Happening, Monitor
 from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
@@ -19,8 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from agentgraph.conversation.context import Context
+    from agentgraph.definition.agent import Agent
     from agentgraph.definition.tool import Tool
     from agentgraph.graph.edge import Edge, Group
+    from agentgraph.graph.topology import Topology
 
 
 class Offer:
@@ -70,7 +71,7 @@ class Machine:
             self._leaving.setdefault(edge.source, []).append(edge)
         self._offers: dict[str, Offer] = {}
         self._nested: dict[int, Machine] = {
-            id(tool): Machine(*_inside(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
+            id(tool): Machine(*inside_of(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
 
@@ -141,21 +142,3 @@ class Machine:
 
     def __repr__(self) -> str:
         return f"Machine({self.name!r}, {len(self.agents)} agents, {len(self.edges)} transitions)"
-
-
-def _inside(tool: Tool) -> tuple[Topology, Topology]:
-    """What runs inside a tool that is an agent: it alone, or a group with the handoffs among its members. And what knows of its groups."""
-    who = tool.agent
-    if isinstance(who, Agent):
-        alone = Topology.of(who.replace(handoffs=()), name=who.name)
-        return alone, alone
-    assert who is not None
-    whole = Topology.of(who, name=who.name)
-    inside = Topology(who.name)
-    for name in whole.members(who.name):
-        inside.add_agent(whole.agents[name].replace(handoffs=()))
-    members = set(inside.agents)
-    for edge in whole.edges:
-        if edge.source in members and edge.target in members:
-            inside.add_handoff(edge.source, edge.handoff.replace(target=edge.target, tool_name=edge.tool))
-    return inside, whole

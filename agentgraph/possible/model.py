@@ -28,7 +28,7 @@ from agentgraph.definition.tool import Tool
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 from agentgraph.machine.happening import Happening
-from agentgraph.possible.rooms import Room, inside_of, offered, outermost
+from agentgraph.possible.rooms import Room, offered, outermost, room_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -215,7 +215,7 @@ class Model:
     def _inside(self, tool: Tool) -> Room:
         found = self._insides.get(id(tool))
         if found is None:
-            found = self._insides[id(tool)] = inside_of(tool)
+            found = self._insides[id(tool)] = room_in(tool)
         return found
 
     def _handoffs(self, spot: Spot) -> Iterator[_Move]:

@@ -1,34 +1,32 @@
-"""Rooms: where agents hand over to each other. The graph itself is one; the inside of every agent or group that is used as a tool is another.
-
-What runs inside a tool is a lone agent, which hands over to nobody, or a group, whose members hand over among themselves.
-"""
+"""Rooms: where agents hand over to each other. The graph itself is one; the inside of every agent or group that is used as a tool is another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
-from agentgraph.definition.agent import Agent
-from agentgraph.graph.topology import Topology
+from agentgraph.graph.inside import inside_of
 from agentgraph.machine.happening import Happening
 
 if TYPE_CHECKING:
     from agentgraph.definition.tool import Tool
     from agentgraph.graph.edge import Edge
+    from agentgraph.graph.topology import Topology
 
 
 class Room:
     """Agents, the handoffs among them, and where they are entered. Immutable once made."""
 
-    def __init__(self, topology: Topology, agents: Mapping[str, Agent], edges: tuple[Edge, ...], entries: tuple[str, ...]) -> None:
-        self.agents, self.entries, self._topology = agents, entries, topology
-        self.leaving: dict[str, list[Edge]] = {name: [] for name in agents}
-        for edge in edges:
+    def __init__(self, topology: Topology, around: Topology, also: Iterable[str] = ()) -> None:
+        """`around` is the topology whose groups hold the agents; `also` are entered, beside the entries."""
+        self.agents, self.entries, self._around = dict(topology.agents), tuple(dict.fromkeys((*topology.entries, *also))), around
+        self.leaving: dict[str, list[Edge]] = {name: [] for name in self.agents}
+        for edge in topology.edges:
             self.leaving[edge.source].append(edge)
 
     def entering(self, agent: str) -> Happening:
         """That `agent` comes to hold the conversation here."""
-        return Happening("enter", agent, groups=self._topology.groups_of(agent))
+        return Happening("enter", agent, groups=self._around.groups_of(agent))
 
     def connected(self, facts: frozenset[str]) -> Iterator[str]:
         """The agents that some chain of handoffs leads to if `facts` are true. O(agents + handoffs)."""
@@ -44,18 +42,12 @@ class Room:
 
 def outermost(topology: Topology, also: Iterable[str] = ()) -> Room:
     """The room that conversations begin in: the graph. `also` are agents that they are thought to begin with, beside the entries."""
-    return Room(topology, topology.agents, topology.edges, tuple(dict.fromkeys((*topology.entries, *also))))
+    return Room(topology, topology, also)
 
 
-def inside_of(tool: Tool) -> Room:
+def room_in(tool: Tool) -> Room:
     """The room inside a tool that is an agent or a group."""
-    who = tool.agent
-    assert who is not None
-    whole = Topology.of(who, name=who.name)
-    root = whole.entry
-    members = {root} if isinstance(who, Agent) else set(whole.members(who.name))
-    edges = () if isinstance(who, Agent) else tuple(e for e in whole.edges if e.source in members and e.target in members)
-    return Room(whole, {name: agent for name, agent in whole.agents.items() if name in members}, edges, (root,))
+    return Room(*inside_of(tool))
 
 
 def offered(outside: Room, facts: frozenset[str]) -> Iterator[Tool | Edge]:
@@ -71,14 +63,14 @@ def offered(outside: Room, facts: frozenset[str]) -> Iterator[Tool | Edge]:
                 yield tool
                 if tool.agent is not None and id(tool.agent) not in seen:
                     seen.add(id(tool.agent))
-                    rooms.append(inside_of(tool))
+                    rooms.append(room_in(tool))
 
 
 def set_inside(tool: Tool) -> frozenset[str]:
     """The facts that a call of `tool` may set by what goes on inside it; none of one that is no agent."""
     if tool.agent is None:
         return frozenset()
-    inner = [each for agent in inside_of(tool).agents.values() for each in agent.tools]
+    inner = [each for agent in room_in(tool).agents.values() for each in agent.tools]
     return frozenset[str]().union(*(each.sets | set_inside(each) for each in inner))
 
 
@@ -103,5 +95,5 @@ def names_of(topology: Topology) -> Names:
                 tools[tool.name] = None
                 if tool.agent is not None and id(tool.agent) not in seen:
                     seen.add(id(tool.agent))
-                    rooms.append(inside_of(tool))
+                    rooms.append(room_in(tool))
     return Names(tuple(agents), tuple(tools), tuple(groups))

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Iterator
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from msgspec.structs import replace
 
-from agentgraph import AgentGraph, AgentRunner, Context, Machine, RunConfig, RunResult, Trace
-from agentgraph.checks import Spec
+from agentgraph import Agent, AgentGraph, AgentRunner, Context, Machine, RunConfig, RunResult, Trace
+from agentgraph.checks import Spec, enters, passes
 from agentgraph.conversation.context import Pending
 from agentgraph.engine import Finish, ModelReplied, OutputHandled, ToolReturned, due, step
 from agentgraph.engine.happened import happened
@@ -20,6 +20,10 @@ from tests.laws.test_runs import configs, outcome
 from tests.strategies import Improviser, Move, conversations, monitored
 
 Watched = tuple[AgentGraph, list[Spec]]
+
+
+def one_way() -> AgentGraph:
+    return AgentGraph.of(Agent("A", handoffs=["B"]), Agent("B"))
 
 
 def spoken(given: Watched, script: list[Move], config: RunConfig, context: Context | None = None) -> RunResult:
@@ -67,6 +71,12 @@ def refused(trace: Trace) -> bool:
     contexts = trace.contexts
     said = [*(message.text for message in contexts[-1].messages), *(repr(context.progress) for context in contexts)]
     return any("it would break" in text for text in said) or any(map(refused, trace.children.values()))
+
+
+def ended_by_an_answer_in_vain(result: RunResult) -> bool:
+    """Whether a limit ended the run where it was to be asked again: then nobody was told why, and the reason is not recorded."""
+    last = result.trace.events[-1]
+    return isinstance(last, ModelReplied) and not last.reply.tool_calls and not result.succeeded
 
 
 def ended_by_handler(result: RunResult) -> bool:
@@ -140,11 +150,12 @@ def test_a_monitored_run_is_resumed_from_every_snapshot(given: Watched, script: 
 
 
 @given(monitored(), conversations(), configs())
+@example((one_way(), [passes(enters("B"))]), [], RunConfig(max_turns=1))
 def test_where_nothing_is_refused_nothing_changes(given: Watched, script: list[Move], config: RunConfig) -> None:
     """One call after another, since calls that a monitor sees wait for those before them."""
     config = config.replace(parallel_tools=False, tool_output_limit=100_000)
     watched = spoken(given, script, config)
-    if "it would break" in str(watched.error) or refused(watched.trace):
+    if "it would break" in str(watched.error) or refused(watched.trace) or ended_by_an_answer_in_vain(watched):
         return
 
     assert outcome(unwatched(watched)) == outcome(spoken((given[0], []), script, config))

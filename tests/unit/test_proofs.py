@@ -254,6 +254,17 @@ def test_what_is_not_there_is_refused(demand: Any, why: str) -> None:
         shop().prove(demand)
 
 
+def test_a_value_stands_for_its_name() -> None:
+    lead = next(crew.agents())
+
+    assert [enters(lead), calls(look), inside(crew)] == [enters("Lead"), calls("look"), inside("crew")]
+    assert [reaches(lead, from_=crew), within(1, look, from_=[lead, "crew"])] == [
+        reaches("Lead", from_="crew"),
+        within(1, "look", ["Lead", "crew"]),
+    ]
+    assert no_way_around(crew, calls(look)) == no_way_around("crew", calls("look"))
+
+
 def test_a_group_is_not_entered_but_inside() -> None:
     graph = AgentGraph("g")
     graph.add_agent(crew)
