@@ -188,19 +188,15 @@ def test_wrong_options_are_one_line(session: Session, options: list[str], said: 
 
 def test_a_counterexample_is_shown_below_the_test(session: Session) -> None:
     failing = """
-class Verdict:
-    holds, path = False, ("enter Triage", "call refund")
-    def __bool__(self): return self.holds
-    def to_mermaid(self): return "sequenceDiagram"
-
-def prove(): return Verdict()
+from agentgraph.checks import calls, never
+from shop import graph
 
 def test_proof():
-    assert prove()
+    assert graph.prove(never(calls("refund")))
 """
     told = session(failing)
 
-    told.stdout.fnmatch_lines(["*counterexample*", "enter Triage, call refund", "sequenceDiagram"])
+    told.stdout.fnmatch_lines(["*counterexample*", "enter Triage, call verify, enter Billing, call refund", "flowchart*"])
 
 
 def test_the_plugin_imports_nothing_heavy() -> None:
@@ -209,3 +205,21 @@ def test_the_plugin_imports_nothing_heavy() -> None:
 
     assert not loaded & {"hypothesis", "litellm", "networkx", "pydantic", "transitions", "msgspec", "asyncio"}
     assert {name for name in loaded if name.startswith("agentgraph.")} == {"agentgraph.testing", "agentgraph.testing.plugin"}
+
+
+def test_a_test_that_fails_beside_a_class_or_anything_strange_is_told_as_it_is(pytester: pytest.Pytester) -> None:
+    """Nothing of the values around a failure is asked for anything."""
+    pytester.makepyfile(
+        """
+        class Strange:
+            def __getattribute__(self, name):
+                raise SystemExit("asked for " + name)
+
+        def test_it():
+            kind, odd, every = type, Strange(), [type(type)]
+            assert kind is None
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:agentgraph", "-p", "agentgraph.testing.plugin", "-p", "no:cacheprovider")
+    result.assert_outcomes(failed=1)
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
