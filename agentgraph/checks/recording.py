@@ -117,6 +117,8 @@ def recording_of(run: Any) -> Recording:
             raise DefinitionError(
                 f"a run was given as a dictionary of {', '.join(map(repr, list(record)[:6])) or 'nothing'}; give one with 'messages'"
             )
+        if isinstance(record["messages"], Mapping):
+            raise DefinitionError("the 'messages' of a run were given as a dictionary; give a list of messages")
         entry = record.get("entry")
         read = recording_of(record["messages"])
         return replace(read, start=entry) if isinstance(entry, str) else read

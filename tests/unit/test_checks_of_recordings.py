@@ -65,6 +65,7 @@ def saying(agent: str) -> list[dict[str, Any]]:
         ({}, "a run was given as a dictionary of nothing"),
         ({"role": "user"}, "a run was given as a dictionary of 'role'"),
         ({"messages": None}, "a run was given as the NoneType None"),
+        ({"messages": {"messages": []}}, "the 'messages' of a run were given as a dictionary"),
         ([HI, None], "message 1: "),
         ([HI, {"role": "narrator"}], "message 1: a message has the role 'narrator'"),
         ([{"role": "assistant", "tool_calls": 5}], "message 0: a message has the tool_calls 5"),
