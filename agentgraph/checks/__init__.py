@@ -9,6 +9,7 @@ from agentgraph.checks.predicate import Predicate, calls, enters, inside
 from agentgraph.checks.prove import prove
 from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
 from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
+from agentgraph.checks.traffic import Traffic
 from agentgraph.checks.verdict import Verdict
 from agentgraph.checks.ways import handoffs_to, handoffs_to_tools, must_pass_through
 from agentgraph.machine.happening import Happening

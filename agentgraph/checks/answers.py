@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentgraph.checks.explored import Explored, Way, explore, shortest_way, that_reach
+from agentgraph.checks.explored import Explored, Way, explore, handoffs_until, shortest_way, that_reach
 from agentgraph.checks.named import predicate_of
 from agentgraph.checks.questions import NoWayAround, Question, Reaches, Within
 from agentgraph.checks.spec import Precedes
@@ -76,10 +76,12 @@ def _within(topology: Topology, question: Question, k: int, x: Predicate, source
         return _verdict(topology, question, holds=way is not None and way.handoffs <= k, way=way, counted=True)
     asked = _asked(topology, sources)
     model = Model(topology, also=asked)
-    ways = {name: shortest_way(model, [model.begun(name)], x) for name in asked}
-    far = tuple(name for name, way in ways.items() if way is None or way.handoffs > k)
-    worst = ways[far[0]] if far else max((way for way in ways.values() if way), key=lambda way: way.handoffs)
-    return _verdict(topology, question, holds=not far, way=worst, agents=far, counted=True)
+    begun = {name: model.begun(name) for name in asked}
+    handoffs = handoffs_until(explore(model, begun.values()), x)
+    far = tuple(name for name, step in begun.items() if handoffs.get(step.to, k + 1) > k)
+    worst = far[0] if far else max(asked, key=lambda name: handoffs[begun[name].to])
+    way = shortest_way(model, [begun[worst]], x)
+    return _verdict(topology, question, holds=not far, way=way, agents=far, counted=True)
 
 
 def _verdict(

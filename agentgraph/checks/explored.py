@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
@@ -78,19 +79,33 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
 
 def that_reach(explored: Explored, x: Predicate) -> set[State]:
     """The states from which x can still happen, or at which it just has. O(states * what is offered)."""
-    leading: dict[State, list[State]] = {}
-    able: list[State] = []
+    return set(handoffs_until(explored, x))
+
+
+def handoffs_until(explored: Explored, x: Predicate) -> dict[State, int]:
+    """How many handoffs it takes from each state until x happens; none where it just has. States from which it cannot are left out.
+
+    O(states * what is offered).
+    """
+    leading: dict[State, list[tuple[State, bool]]] = {}
+    todo: deque[tuple[State, int]] = deque()
     for state, steps in explored.steps.items():
-        if is_here(explored.model, state, x) or any(x.holds(step.happening) for step in steps):
-            able.append(state)
+        if is_here(explored.model, state, x):
+            todo.appendleft((state, 0))
         for step in steps:
-            leading.setdefault(step.to, []).append(state)
-    found = set(able)
-    for state in able:
-        for before in leading.get(state, ()):
+            handed = is_handoff(step)
+            leading.setdefault(step.to, []).append((state, handed))
+            if x.holds(step.happening):
+                (todo.append if handed else todo.appendleft)((state, int(handed)))
+    found: dict[State, int] = {}
+    while todo:  # nearest first
+        state, handoffs = todo.popleft()
+        if state in found:
+            continue
+        found[state] = handoffs
+        for before, handed in leading.get(state, ()):
             if before not in found:
-                found.add(before)
-                able.append(before)
+                (todo.append if handed else todo.appendleft)((before, handoffs + handed))
     return found
 
 

@@ -102,6 +102,9 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
             yield last, _entered(holder, topology)
         if moment.ends:
             yield last, Happening("final", agent=holder)
+    if recording.left not in ("", holder):
+        holder = recording.left
+        yield last, _entered(holder, topology)
     if recording.ended is not None:
         yield recording.ended, Happening("final", agent=holder)
 

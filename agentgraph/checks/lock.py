@@ -7,6 +7,7 @@ locks: everything is ordered, and nothing tells when or where it was made.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -130,6 +131,9 @@ class Lock(Struct, frozen=True, kw_only=True):
         Raises:
             DefinitionError: for a file that cannot be read, or holds something else.
         """
+        given: Any = path
+        if not isinstance(given, str | os.PathLike):
+            raise DefinitionError(f"Lock.load was given {given!r:.60}; give the path of a file that agentgraph lock wrote")
         file = Path(path)
         try:
             if file.stat().st_size > _LARGEST:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from agentgraph.checks.answers import answer
 from agentgraph.checks.named import check_names
@@ -12,10 +12,8 @@ from agentgraph.checks.verdict import ALWAYS_ASSUMED, Verdict
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
+from agentgraph.graph.topology import Topology
 from agentgraph.possible.model import Model
-
-if TYPE_CHECKING:
-    from agentgraph.graph.topology import Topology
 
 _OF_ENDINGS = (
     "a turn ends where an agent may finish, or its handler or a final tool ends it; being cut off by a limit is no end",
@@ -62,6 +60,9 @@ def refuse_broken(topology: Topology) -> None:
     Raises:
         DefinitionError: with every finding.
     """
+    given: Any = topology
+    if not isinstance(given, Topology):
+        raise DefinitionError(f"{given!r:.60} is no topology; give an AgentGraph")
     found = structural(topology)
     if found:
         raise DefinitionError.of(topology.name, found)

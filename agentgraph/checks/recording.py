@@ -81,6 +81,8 @@ class Recording(Struct, frozen=True):
     """Whether what went on inside tools that are agents is recorded too."""
     ended: int | None = None
     """The message with which it ended without words: by the output of a tool."""
+    left: str = ""
+    """Who holds the conversation in the end, by its own state: an agent that was asked and never answered is in no message."""
 
 
 class _Known(Struct):
@@ -109,12 +111,14 @@ def recording_of(run: Any) -> Recording:
     if isinstance(record, Context):
         ours = record.fingerprint is not None or record.progress is not None
         moments = _moments(tuple(record.messages), _known((record,), otherwise=True if ours else None))
-        return Recording(moments, held=record.facts, is_ours=ours)
+        return Recording(moments, held=record.facts, is_ours=ours, left=(record.agent or "") if ours else "")
     if isinstance(record, Mapping):
         if "messages" not in record:
             raise DefinitionError(
                 f"a run was given as a dictionary of {', '.join(map(repr, list(record)[:6])) or 'nothing'}; give one with 'messages'"
             )
+        if isinstance(record["messages"], Mapping):
+            raise DefinitionError("the 'messages' of a run were given as a dictionary; give a list of messages")
         entry = record.get("entry")
         read = recording_of(record["messages"])
         return replace(read, start=entry) if isinstance(entry, str) else read
@@ -169,6 +173,7 @@ def _of_trace(trace: Trace, *, ended: bool) -> Recording:
         is_ours=True,
         has_insides=True,
         ended=len(messages) - 1 if says_so and messages else None,
+        left=trace.contexts[-1].agent or "",
     )
 
 
@@ -248,8 +253,8 @@ def _answered(call: ToolCall, answer: Message | None, known: _Known, unanswered:
 
 
 def _inside(index: int, trace: Trace) -> Iterator[Moment]:
-    entered = ""
-    for moment in _of_trace(trace, ended=False).moments:
+    entered, recording = "", _of_trace(trace, ended=False)
+    for moment in recording.moments:
         if moment.agent and moment.agent != entered:
             entered = moment.agent
             yield Moment(index, "inside", entered)
@@ -258,6 +263,8 @@ def _inside(index: int, trace: Trace) -> Iterator[Moment]:
         if moment.kind == "handoff":
             entered = moment.target
             yield Moment(index, "inside", entered)
+    if recording.left not in ("", entered):
+        yield Moment(index, "inside", recording.left)
 
 
 def _opened(found: list[Moment]) -> list[Moment]:

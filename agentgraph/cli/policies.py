@@ -48,10 +48,11 @@ def _named(target: str, given: Any, topology: Topology) -> Iterator[Policy]:
 
 def _made(target: str, make: Any, topology: Topology) -> Any:
     try:
-        return make(topology)
+        made = make(topology)
+        return list(made) if isinstance(made, Iterator) else made
     except AgentGraphError:
         raise
-    except Exception as wrong:
+    except (Exception, SystemExit) as wrong:
         raise DefinitionError(f"{target} failed when it was given the graph: {type(wrong).__name__}: {wrong}") from wrong
 
 

@@ -117,6 +117,17 @@ def test_a_run_enters_the_agents_of_its_path(graph: AgentGraph, script: list[Mov
     assert len(finals) == 1
 
 
+@given(graphs(), conversations(), configs())
+def test_whatever_cuts_a_run_off_its_path_was_entered(graph: AgentGraph, script: list[Move], config: Any) -> None:
+    """Also an agent that was asked and never answered, which no message names."""
+    result = spoken(without_handlers(graph), script, config)
+    nested = {moment.agent for moment in recording_of(result).moments if moment.kind == "inside"}
+
+    for form in (result, result.trace):
+        entered = [h.name for _, h in happenings(recording_of(form), graph) if h.kind == "enter" and h.name not in nested]
+        assert entered == [name for name in result.path if name not in nested]
+
+
 @given(graphs(), conversations())
 def test_a_spec_is_broken_by_the_first_happening_it_forbids(graph: AgentGraph, script: list[Move]) -> None:
     result = completed(graph, script)

@@ -6,8 +6,20 @@ from typing import Any
 
 import pytest
 
-from agentgraph import Agent, AgentGraph, AgentGraphError, AgentGroup, Context, DefinitionError, tool
+from agentgraph import (
+    Agent,
+    AgentGraph,
+    AgentGraphError,
+    AgentGroup,
+    AgentRunner,
+    Context,
+    DefinitionError,
+    RunConfig,
+    call,
+    tool,
+)
 from agentgraph.checks import calls, check_history, check_request, enters, inside, never, passes, precedes
+from agentgraph.models import ScriptedModel
 
 HI = {"role": "user", "content": "hi"}
 
@@ -53,6 +65,7 @@ def saying(agent: str) -> list[dict[str, Any]]:
         ({}, "a run was given as a dictionary of nothing"),
         ({"role": "user"}, "a run was given as a dictionary of 'role'"),
         ({"messages": None}, "a run was given as the NoneType None"),
+        ({"messages": {"messages": []}}, "the 'messages' of a run were given as a dictionary"),
         ([HI, None], "message 1: "),
         ([HI, {"role": "narrator"}], "message 1: a message has the role 'narrator'"),
         ([{"role": "assistant", "tool_calls": 5}], "message 0: a message has the tool_calls 5"),
@@ -179,3 +192,17 @@ def test_a_message_that_is_none_is_a_defect() -> None:
 
     assert [(d.index, d.code) for d in found] == [(1, "unreadable-message"), (2, "unreadable-message"), (3, "empty-content")]
     assert all("\n" not in str(defect) for defect in found)
+
+
+def test_an_agent_that_was_asked_and_never_answered_was_entered() -> None:
+    """What a monitor would have been shown, a recording says too: where a conversation begins, and inside a tool."""
+    failed = AgentRunner(desk()).run("Hi.", config=RunConfig(model=ScriptedModel([ConnectionError("away")])))
+    asking = AgentGraph.of(Agent("Front", tools=[Agent("Back").as_tool(name="ask")]))
+    script = {"Front": [call("ask", input="?"), "Well."], "Back": [ConnectionError("away")]}
+    nested = AgentRunner(asking).run("Hi.", config=RunConfig(model=ScriptedModel(script)))
+
+    assert failed.path == ("Triage",)
+    for form in (failed, failed.trace, failed.context):
+        assert not never(enters("Triage")).check(form, desk())
+        assert desk().conforms(form)
+    assert [str(h) for h in never(enters("Back")).check(nested).path] == ["enter Front", "call ask", "enter Back"]

@@ -55,6 +55,15 @@ def failing(graph):
     raise ValueError("no\\npolicies")
 
 
+def failing_late(graph):
+    yield ORDER
+    raise ValueError("no\\npolicies")
+
+
+def leaving(graph):
+    raise SystemExit(7)
+
+
 WRONG = [ORDER, "refund"]
 OTHER = [precedes(calls("verify"), calls("refnud"))]
 """
@@ -166,6 +175,8 @@ def test_what_cannot_be_compiled_is_still_checked(tmp_path: Path) -> None:
         ("app.py:strict", "--policy", "app.py:OTHER"),
         ("app.py:strict", "--policy", "app.py:strict"),
         ("app.py:strict", "--policy", "app.py:failing"),
+        ("app.py:strict", "--policy", "app.py:failing_late"),
+        ("app.py:strict", "--policy", "app.py:leaving"),
         ("app.py:strict", "--policy", "nowhere"),
         ("app.py:strict", "--lock", "missing.lock"),
         ("app.py:strict", "--lock", "app.py"),
@@ -303,6 +314,18 @@ def test_a_hostile_lock_is_one_clear_line(text: str | bytes, tmp_path: Path) -> 
         Lock.load(file)
     assert str(refused.value).startswith(f"{file} cannot be read")
     assert len(str(refused.value)) < 300 + len(str(file))
+
+
+@pytest.mark.parametrize("given", [None, 3, {}, "a graph"], ids=repr)
+def test_what_is_no_topology_has_no_lock(given: Any) -> None:
+    with pytest.raises(DefinitionError, match="is no topology; give an AgentGraph"):
+        Lock.of(given)
+
+
+@pytest.mark.parametrize("given", [None, 3, {}], ids=repr)
+def test_what_is_no_path_holds_no_lock(given: Any) -> None:
+    with pytest.raises(DefinitionError, match="give the path of a file that agentgraph lock wrote"):
+        Lock.load(given)
 
 
 def test_a_lock_whose_rows_go_round_is_read() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -326,6 +327,20 @@ def test_an_agent_that_nobody_comes_to_is_asked_with_the_facts_that_it_sets_itse
     assert graph.prove(within(1, "Archive", from_="Cellar")).distance == 1
     assert graph.prove(reaches("Archive", from_=["Triage", "Cellar"]))
     assert graph.prove(reaches("Archive", from_=ALL))
+
+
+def test_asking_from_everywhere_is_one_walk() -> None:
+    """A walk for each agent would take minutes in a large graph."""
+    ring = AgentGraph("ring")
+    for at in range(1_000):
+        ring.add_agent(Agent(f"A{at}"))
+    for at in range(1_000):
+        ring.add_handoff(f"A{at}", f"A{(at + 1) % 1_000}")
+    begun = perf_counter()
+
+    assert ring.prove(within(999, "A0", from_=ALL)).distance == 999
+    assert ring.prove(within(998, "A0", from_=ALL)).agents == ("A1",)
+    assert perf_counter() - begun < 5
 
 
 def test_a_name_that_may_mean_two_things_is_refused() -> None:
