@@ -79,6 +79,8 @@ class Recording(Struct, frozen=True):
     """Whether its own state says how it ended: a run that a limit has cut off is not one that ended in the middle."""
     has_insides: bool = False
     """Whether what went on inside tools that are agents is recorded too."""
+    last: int = -1
+    """The last message."""
     ended: int | None = None
     """The message with which it ended without words: by the output of a tool."""
 
@@ -109,7 +111,7 @@ def recording_of(run: Any) -> Recording:
     if isinstance(record, Context):
         ours = record.fingerprint is not None or record.progress is not None
         moments = _moments(tuple(record.messages), _known((record,), otherwise=True if ours else None))
-        return Recording(moments, held=record.facts, is_ours=ours)
+        return Recording(moments, held=record.facts, is_ours=ours, last=len(record.messages) - 1)
     if isinstance(record, Mapping):
         if "messages" not in record:
             raise DefinitionError(
@@ -119,7 +121,8 @@ def recording_of(run: Any) -> Recording:
         read = recording_of(record["messages"])
         return replace(read, start=entry) if isinstance(entry, str) else read
     if isinstance(record, Sequence) and not isinstance(record, str | bytes):
-        return Recording(_moments(messages_of(record), _known(())))
+        messages = messages_of(record)
+        return Recording(_moments(messages, _known(())), last=len(messages) - 1)
     raise DefinitionError(
         f"a run was given as {_shown(record)}; give a result, a trace, a context, a list of messages, or a dictionary with 'messages'"
     )
@@ -168,6 +171,7 @@ def _of_trace(trace: Trace, *, ended: bool) -> Recording:
         holder=start.agent or "",
         is_ours=True,
         has_insides=True,
+        last=len(messages) - 1,
         ended=len(messages) - 1 if says_so and messages else None,
     )
 

@@ -11,6 +11,7 @@ from agentgraph import Agent, AgentGraph, Context, RunConfig, RunResult, Tool
 from agentgraph.checks import Predicate, calls, enters, never
 from agentgraph.checks.judgement import happenings
 from agentgraph.checks.recording import along, recording_of
+from agentgraph.engine.happened import happened
 from tests.laws.test_runs import configs, spoken
 from tests.strategies import Move, conversations, graphs
 
@@ -115,6 +116,34 @@ def test_a_run_enters_the_agents_of_its_path(graph: AgentGraph, script: list[Mov
 
     assert entered == list(result.path)
     assert len(finals) == 1
+
+
+@given(graphs(), conversations())
+def test_every_form_of_a_run_ends_at_the_same_place(graph: AgentGraph, script: list[Move]) -> None:
+    """Also where the output of a tool is the end, without words."""
+    result = completed(graph, script)
+
+    def ends(form: Any) -> list[int]:
+        return [index for index, happening in happenings(recording_of(form), graph) if happening.kind == "final"]
+
+    assert ends(result) == ends(result.trace) == ends(result.context) == ends(result.messages) != []
+
+
+@given(graphs(), conversations())
+def test_monitors_that_catch_up_see_what_specs_that_check_do(graph: AgentGraph, script: list[Move]) -> None:
+    """A conversation of ours has two readers, for runs that go on from it and for recordings of all sorts. Only the first knows the holder that never spoke."""
+    context = completed(graph, script).context
+    machine = graph.compile()
+
+    caught_up, before = list[str](), None
+    for _, happening in happened(machine, context):
+        if (
+            before is None or before.kind != "call" or happening not in machine.calling(before.agent, before.name)[1:]
+        ):  # entered inside a tool
+            caught_up.append(str(happening))
+        before = happening
+
+    assert caught_up == [str(happening) for _, happening in happenings(recording_of(context), graph)]
 
 
 @given(graphs(), conversations())
