@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from agentgraph.checks.along import along
 from agentgraph.checks.predicate import AnyOf, Inside, Predicate
-from agentgraph.checks.recording import Recording, along, recording_of
+from agentgraph.checks.recording import Recording, recording_of
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN, Happening
 from agentgraph.machine.machine import Machine

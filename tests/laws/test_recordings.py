@@ -9,8 +9,9 @@ from hypothesis import assume, given, strategies as st
 
 from agentgraph import AgentGraph, Context, RunConfig, RunResult
 from agentgraph.checks import Predicate, calls, enters, never
+from agentgraph.checks.along import along
 from agentgraph.checks.judgement import happenings
-from agentgraph.checks.recording import along, recording_of
+from agentgraph.checks.recording import recording_of
 from agentgraph.engine.happened import happened
 from tests.broken import STRANGER, Messages, call_of_a_stranger, with_agents
 from tests.laws.test_runs import configs, spoken
