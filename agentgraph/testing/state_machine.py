@@ -1,6 +1,6 @@
 """A state machine for Hypothesis that holds conversations with the real runner, and holds the runner to the reference model.
 
-Every rule adds one reply to the run in hand, or begins another; `held.py` is how that is done.
+Every rule adds one reply to the run in hand, or begins another; `conversations.py` is how that is done.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from agentgraph.conversation.reply import Reply
 from agentgraph.engine.events import ModelReplied
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.topology import Topology
+from agentgraph.testing.conversations import LONGEST, Branch, Conversations, Kit
 from agentgraph.testing.example import example
-from agentgraph.testing.held import LONGEST, Branch, Held, Kit
 from agentgraph.testing.reference import Deviation, Reference, Turned
 from agentgraph.testing.refinement import Speaker, deviation
 from agentgraph.testing.stubs import stubbed
@@ -30,7 +30,7 @@ _PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shri
 """All but the explaining, which holds each conversation many times more and has only lines of ours to tell."""
 
 
-class ConversationMachine(Held):
+class ConversationMachine(Conversations):
     """Conversations on one graph. Made by `machine(graph)`; `coverage` says what fired in all of them."""
 
     @initialize(data=st.data(), way=st.sampled_from(["run", "arun", "stream"]), parallel=st.booleans())

@@ -47,7 +47,7 @@ class Branch(NamedTuple):
     state: State
 
 
-class Held(RuleBasedStateMachine):
+class Conversations(RuleBasedStateMachine):
     """The conversations of one example: how they are held. What is said in them is said by rules."""
 
     kit: ClassVar[Kit]
