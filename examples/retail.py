@@ -20,6 +20,7 @@ Expected:
     A script, not a language model, goes that way:
       the handoffs guarded that the prompt names: the return of order 8812 is on its way
       the tool guarded: error: 'checkEligibilityAndPossiblyInitiateReturn' was not run: it needs 'verified' first
+      as published, and watched: error: 'checkEligibilityAndPossiblyInitiateReturn' was not run: it would break precedes(...)
 
     User: I was born on 1990-05-17 and want to return order 8812.
       authentication calls authenticate_user_information: verified
@@ -45,7 +46,7 @@ from agentgraph import (
     handoff,
     tool,
 )
-from agentgraph.checks import calls, precedes
+from agentgraph.checks import Spec, calls, precedes
 
 
 @tool(sets="verified")
@@ -124,9 +125,16 @@ def prove() -> None:
 def attack() -> None:
     print("\nA script, not a language model, goes that way:")
     for words, version in list(VERSIONS.items())[1:]:
-        way = [handoff("simulatedHuman"), handoff("returns"), call(initiate_return.name, order="8812"), "That is all."]
-        result = AgentRunner(version, RunConfig(model=ScriptedModel(way))).run("I am in a hurry.")
-        print(f"  {words}: {result.messages[-2].text}")
+        print(f"  {words}: {attacked(version)}")
+    told = attacked(VERSIONS["as published"], verified_first)
+    print(f"  as published, and watched: {told.replace(str(verified_first), 'precedes(...)')}")
+
+
+def attacked(version: AgentGraph, *monitors: Spec) -> str:
+    """What the tool says to somebody who was not verified."""
+    way = [handoff("simulatedHuman"), handoff("returns"), call(initiate_return.name, order="8812"), "That is all."]
+    result = AgentRunner(version, RunConfig(model=ScriptedModel(way)), monitors=monitors).run("I am in a hurry.")
+    return result.messages[-2].text
 
 
 def main(model: str | None = None) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 from msgspec import Struct
 
-from agentgraph.checks.recording import Moment, Recording, along, recording_of
+from agentgraph.checks.along import along
+from agentgraph.checks.recording import Moment, Recording, recording_of
 from agentgraph.graph.edge import listed
 from agentgraph.machine.fsm import missing
 from agentgraph.possible.rooms import set_inside

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from agentgraph.checks.along import along
 from agentgraph.checks.predicate import AnyOf, Inside, Predicate
-from agentgraph.checks.recording import Recording, along, recording_of
+from agentgraph.checks.recording import Recording, recording_of
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN, Happening
 from agentgraph.machine.machine import Machine
@@ -78,11 +79,11 @@ def _speaks_of_groups(predicate: Predicate) -> bool:
 
 def happenings(recording: Recording, topology: Topology | None = None) -> Iterator[tuple[int, Happening]]:
     """What happened, each with the index of its message. An agent that speaks without having been handed to was entered all the same."""
-    holder, last = "", 0
+    holder, last = "", -1
     final_tools = {(name, tool.name) for name, a in topology.agents.items() for tool in a.tools if tool.final} if topology else set()
     returned = ""
     for moment in along(recording, topology):
-        last = moment.index
+        is_same, last = moment.index == last, moment.index
         if moment.kind == "inside":
             yield last, Happening("call", moment.name, moment.agent) if moment.name else _entered(moment.agent, topology)
             continue
@@ -96,7 +97,10 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
             yield last, _entered(holder, topology)
         if moment.kind == "call" and moment.ran:
             yield last, Happening("call", moment.name, moment.agent)
-        returned = holder if (holder, moment.name) in final_tools and moment.answer == "given" else ""
+        if (holder, moment.name) in final_tools and moment.answer == "given":
+            returned = holder
+        elif not is_same or moment.kind == "handoff":
+            returned = ""
         if moment.kind == "handoff":
             holder = moment.target
             yield last, _entered(holder, topology)
@@ -107,6 +111,8 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
         yield last, _entered(holder, topology)
     if recording.ended is not None:
         yield recording.ended, Happening("final", agent=holder)
+    elif returned:
+        yield recording.last, Happening("final", agent=returned)
 
 
 def _entered(agent: str, topology: Topology | None) -> Happening:

@@ -2,16 +2,14 @@
 
 A result, a trace, a context, a history, a list of messages, a dictionary with "messages": all become one `Recording`. The index of
 a moment is that of its message in the conversation, for traces too, so that every form of one run says the same place. A call and
-its answer are one moment, at the message that asked. What only a topology can tell (which calls are handoffs) is `along`'s.
+its answer are one moment, at the message that asked. What only a topology can tell (which calls are handoffs) is said in `along.py`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import groupby
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,10 +21,6 @@ from agentgraph.engine.continuity import FAILED
 from agentgraph.engine.events import ToolReturned
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
-
-if TYPE_CHECKING:
-    from agentgraph.graph.edge import Edge
-    from agentgraph.graph.topology import Topology
 
 Answered = Literal["given", "failed", "refused", "none", "open", "running", "held"]
 """What is recorded of a call's answer. none: nothing, and the conversation went on; open: nothing, and the turn is over; running and
@@ -79,6 +73,8 @@ class Recording(Struct, frozen=True):
     """Whether its own state says how it ended: a run that a limit has cut off is not one that ended in the middle."""
     has_insides: bool = False
     """Whether what went on inside tools that are agents is recorded too."""
+    last: int = -1
+    """The last message."""
     ended: int | None = None
     """The message with which it ended without words: by the output of a tool."""
     left: str = ""
@@ -111,7 +107,8 @@ def recording_of(run: Any) -> Recording:
     if isinstance(record, Context):
         ours = record.fingerprint is not None or record.progress is not None
         moments = _moments(tuple(record.messages), _known((record,), otherwise=True if ours else None))
-        return Recording(moments, held=record.facts, is_ours=ours, left=(record.agent or "") if ours else "")
+        last, left = len(record.messages) - 1, (record.agent or "") if ours else ""
+        return Recording(moments, held=record.facts, is_ours=ours, last=last, left=left)
     if isinstance(record, Mapping):
         if "messages" not in record:
             raise DefinitionError(
@@ -123,7 +120,8 @@ def recording_of(run: Any) -> Recording:
         read = recording_of(record["messages"])
         return replace(read, start=entry) if isinstance(entry, str) else read
     if isinstance(record, Sequence) and not isinstance(record, str | bytes):
-        return Recording(_moments(messages_of(record), _known(())))
+        messages = messages_of(record)
+        return Recording(_moments(messages, _known(())), last=len(messages) - 1)
     raise DefinitionError(
         f"a run was given as {_shown(record)}; give a result, a trace, a context, a list of messages, or a dictionary with 'messages'"
     )
@@ -172,6 +170,7 @@ def _of_trace(trace: Trace, *, ended: bool) -> Recording:
         holder=start.agent or "",
         is_ours=True,
         has_insides=True,
+        last=len(messages) - 1,
         ended=len(messages) - 1 if says_so and messages else None,
         left=trace.contexts[-1].agent or "",
     )
@@ -273,67 +272,3 @@ def _opened(found: list[Moment]) -> list[Moment]:
     if answered and found[-1].kind == "handoff" and found[-1].answer == "none" and found[-1].name:
         found[-1] = replace(found[-1], answer="open")
     return found
-
-
-# -- with a topology -----------------------------------------------------------------------------------------------------
-
-
-def along(recording: Recording, topology: Topology | None) -> Iterator[Moment]:
-    """The moments, with what only `topology` can tell: which calls are handoffs, and where to. Unnamed messages are the holder's.
-
-    The handoff of a message comes last of it, since what stands behind it in the message is still its speaker's.
-    """
-    ways: dict[str, list[Edge]] = {}
-    for edge in topology.edges if topology is not None else ():
-        ways.setdefault(edge.tool, []).append(edge)
-    holder = recording.start or ("" if topology is None else topology.entry)
-    spoke_next = _next_speakers(recording.moments)
-    for index, together in groupby(recording.moments, attrgetter("index")):
-        handed: Moment | None = None
-        for moment in together:
-            said = moment if moment.agent or moment.kind == "user" else replace(moment, agent=holder)
-            if topology is not None and handed is None:
-                said = _resolved(said, ways, spoke_next[index], topology)
-            if said.kind == "handoff":
-                handed = said
-                continue
-            if said.kind in ("speech", "call"):
-                holder = said.agent
-            yield said
-        if handed is not None:
-            holder = handed.target
-            yield handed
-
-
-def _resolved(moment: Moment, ways: Mapping[str, list[Edge]], spoke_next: str, topology: Topology) -> Moment:
-    if moment.kind == "call" and moment.answer in ("given", "none") and moment.name in ways:
-        moment = _as_handoff(moment, ways[moment.name], spoke_next, topology)
-    if moment.kind == "handoff":
-        return replace(moment, target=topology.agent_at(moment.target) or moment.target)
-    return moment
-
-
-def _as_handoff(call: Moment, ways: list[Edge], spoke_next: str, topology: Topology) -> Moment:
-    """A call of a handoff tool, as the handoff it is: to whom it may lead, and of several to who spoke next."""
-    own = [edge.target for edge in ways if edge.source == call.agent]
-    if not own and any(tool.name == call.name for tool in _tools(topology, call.agent)):
-        return call
-    targets = own or [edge.target for edge in ways]
-    return replace(call, kind="handoff", target=spoke_next if spoke_next in targets else targets[0])
-
-
-def _tools(topology: Topology, agent: str) -> tuple[Any, ...]:
-    return topology.agents[agent].tools if agent in topology.agents else ()
-
-
-def _next_speakers(moments: Sequence[Moment]) -> dict[int, str]:
-    """By message, who is named in the next that names anybody."""
-    following: dict[int, str] = {}
-    named = later = ""
-    for moment in reversed(moments):
-        if moment.index not in following:
-            later = named
-        following[moment.index] = later
-        if moment.agent and moment.kind != "inside":
-            named = moment.agent
-    return following

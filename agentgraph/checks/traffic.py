@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 from msgspec import Struct, field
 
-from agentgraph.checks.recording import along, recording_of
+from agentgraph.checks.along import along
+from agentgraph.checks.recording import recording_of
 from agentgraph.conversation.context import Context
 from agentgraph.definition.agent import Agent
 from agentgraph.definition.handoff import Handoff

@@ -18,7 +18,7 @@ _TRACE = b'{"agentgraph_trace"'
 _FORMS = 'a trace, a stored context, or objects with "messages" are expected'
 
 
-class Found(NamedTuple):
+class Recorded(NamedTuple):
     """One conversation that was recorded, or why it cannot be read."""
 
     name: str
@@ -41,12 +41,12 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def recordings_in(file: Path) -> Iterator[Found]:
+def recordings_in(file: Path) -> Iterator[Recorded]:
     """Every conversation in `file`: one, or one a line."""
     try:
         content = file.read_bytes()
     except OSError as wrong:
-        yield Found(str(file), ContextError(f"it cannot be read: {wrong.strerror or wrong}"))
+        yield Recorded(str(file), ContextError(f"it cannot be read: {wrong.strerror or wrong}"))
         return
     if content.startswith(_TRACE):
         yield _trace(file)
@@ -58,19 +58,19 @@ def recordings_in(file: Path) -> Iterator[Found]:
                 yield _conversation(f"{file}:{number}", line)
 
 
-def _trace(file: Path) -> Found:
+def _trace(file: Path) -> Recorded:
     try:
-        return Found(str(file), load(file).trace)
+        return Recorded(str(file), load(file).trace)
     except ContextError as wrong:
-        return Found(str(file), ContextError(str(wrong).removeprefix(f"{file}, ")))
+        return Recorded(str(file), ContextError(str(wrong).removeprefix(f"{file}, ")))
 
 
-def _whole(name: str, content: bytes) -> Iterator[Found]:
+def _whole(name: str, content: bytes) -> Iterator[Recorded]:
     """One conversation, or a list of them."""
     try:
         given = json.loads(content)
     except (ValueError, RecursionError) as wrong:
-        yield Found(name, ContextError(f"it is not JSON: {wrong}"))
+        yield Recorded(name, ContextError(f"it is not JSON: {wrong}"))
         return
     if isinstance(given, list) and any(isinstance(row, dict) and "messages" in row for row in given):
         for number, row in enumerate(given, 1):
@@ -79,18 +79,18 @@ def _whole(name: str, content: bytes) -> Iterator[Found]:
         yield _read(name, given)
 
 
-def _conversation(name: str, line: bytes) -> Found:
+def _conversation(name: str, line: bytes) -> Recorded:
     try:
         return _read(name, json.loads(line))
     except (ValueError, RecursionError) as wrong:
-        return Found(name, ContextError(f"it is not JSON: {wrong}"))
+        return Recorded(name, ContextError(f"it is not JSON: {wrong}"))
 
 
-def _read(name: str, given: Any) -> Found:
+def _read(name: str, given: Any) -> Recorded:
     try:
-        return Found(name, _messages(given))
+        return Recorded(name, _messages(given))
     except ContextError as wrong:
-        return Found(name, wrong)
+        return Recorded(name, wrong)
 
 
 def _messages(given: Any) -> tuple[Message, ...]:

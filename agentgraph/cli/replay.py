@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from agentgraph.cli.recordings import Found, files_in, recordings_in
+from agentgraph.cli.recordings import Recorded, files_in, recordings_in
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.target import runner_at
 from agentgraph.cli.visible import one_line, visible
@@ -59,7 +59,7 @@ class Counted(Struct, kw_only=True):
     reached: dict[str, bool] = {}
     """The recordings that reach `reaches`, and whether they still do."""
 
-    def add(self, machine: Machine, recording: Found) -> None:
+    def add(self, machine: Machine, recording: Recorded) -> None:
         """Replay one more."""
         if isinstance(recording.held, ContextError):
             self.unreadable[recording.name] = recording.held

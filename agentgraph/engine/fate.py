@@ -38,7 +38,7 @@ class Fate:
             self.target, self.text, self.key = answer.agent, f"handed over to {answer.agent!r}", ("handed", answer.agent, _payload(context))
         else:
             self.failed, self.text = answer.text.startswith(FAILED), answer.text
-            self.key = ("answered", kept(answer))
+            self.key = ("answered", compared(answer))
             self.ran = not self.failed
 
 
@@ -98,7 +98,7 @@ def _payload(context: Context) -> Any:
     return context.handed and (context.handed.payload, context.handed.reason)
 
 
-def kept(message: Message) -> tuple[Any, ...]:
+def compared(message: Message) -> tuple[Any, ...]:
     """A message without the wording of refusals, which name what is available, and of handoffs, which name a group or its root."""
     text: Any = message.content
     if message.role == "tool":

@@ -15,7 +15,7 @@ from agentgraph.conversation.context import Context, Phase
 from agentgraph.conversation.text import as_text
 from agentgraph.engine.divergence import Divergence, Kind, Replayed
 from agentgraph.engine.events import Event, ModelReplied, ToolReturned, UserSaid
-from agentgraph.engine.fate import Fate, cause, kept
+from agentgraph.engine.fate import Fate, cause, compared
 from agentgraph.engine.turn import step
 from agentgraph.errors import ContextError, IllegalEvent
 
@@ -140,7 +140,7 @@ def _differing(it: _Followed) -> Divergence | None:
     if _shown(recorded) != _shown(found):
         return it.diverges("end", agent, _ending(recorded), _ending(found))
     since = len(it.before.messages)
-    said, says = list(map(kept, recorded.messages[since:])), list(map(kept, found.messages[since:]))
+    said, says = list(map(compared, recorded.messages[since:])), list(map(compared, found.messages[since:]))
     return it.diverges("history", agent, str(said), str(says)) if said != says else None
 
 

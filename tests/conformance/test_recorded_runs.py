@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from agentgraph import Agent, AgentGraph, Tool
+from agentgraph import AgentGraph
 from agentgraph.checks import enters, never
+from tests.broken import STRANGER, call_of_a_stranger, with_agents
 from tests.conformance.test_corpus import RUNS, TOPOLOGIES, graph_of
 
-Messages = list[dict[str, Any]]
 GRAPHS = {topology["id"]: topology for topology in TOPOLOGIES}
 OF_A_TOPOLOGY = [run for run in RUNS if run["topology_id"] in GRAPHS]
 
@@ -103,14 +103,11 @@ def phantom_edge(run: dict[str, Any], graph: AgentGraph) -> Broken:
 
 
 def foreign_tool(run: dict[str, Any], graph: AgentGraph) -> Broken:
-    graph.add_agent(Agent("Stranger", tools=[Tool(name="tool_of_a_stranger")]))
-    call = {"id": "foreign", "type": "function", "function": {"name": "tool_of_a_stranger", "arguments": "{}"}}
+    graph.add_agent(STRANGER)
     for at in speaking(run):
         if run["messages"][at]["name"] in graph.agents:
             broken = row(run)
-            message = broken["messages"][at]
-            message["tool_calls"] = [*message.get("tool_calls", ()), call]
-            broken["messages"].insert(at + 1, {"role": "tool", "tool_call_id": "foreign", "content": "ok"})
+            call_of_a_stranger(broken["messages"], at)
             yield broken, at, "foreign-tool"
 
 
@@ -158,9 +155,10 @@ WAYS = [phantom_agent, phantom_edge, foreign_tool, dropped_handoff, early_final]
 def test_what_is_broken_is_found_where_it_is(run: dict[str, Any], way: Callable[[dict[str, Any], AgentGraph], Broken]) -> None:
     """At every place of every run; and nothing new is found before it."""
     graph = graph_for(run)
+    nobody_finishes = [agent.replace(may_finish=False) for agent in graph.agents.values()]
     known = set(found(graph, run))
     for broken, at, code in way(run, graph):
-        judge = with_nobody_finishing(graph) if way is early_final else graph
+        judge = with_agents(graph, nobody_finishes) if way is early_final else graph
         for form in (broken, broken["messages"]):
             deviations = found(judge, form)
             if way is early_final:
@@ -168,13 +166,3 @@ def test_what_is_broken_is_found_where_it_is(run: dict[str, Any], way: Callable[
             is_told = form is broken or at != speaking(broken)[0] or code != "silent-switch"  # a list may be an excerpt
             assert ((at, code) in deviations) is is_told, (broken, deviations)
             assert not {d for d in deviations if d[0] < at} - known
-
-
-def with_nobody_finishing(graph: AgentGraph) -> AgentGraph:
-    other = AgentGraph(graph.name)
-    for agent in graph.agents.values():
-        other.add_agent(agent.replace(may_finish=False))
-    for edge in graph.edges:
-        other.add_handoff(edge.source, edge.handoff)
-    other.entry = graph.entries
-    return other

@@ -43,6 +43,8 @@ class Bug(NamedTuple):
 
     file: str
     changes: tuple[tuple[str, str], ...]
+    examples: int = 0
+    """How many are walked; by default as many as users have."""
 
 
 _SHAPE = "    shape, payload = edge.handoff.payload_shape, None\n"
@@ -82,7 +84,8 @@ BUGS = {
         "engine/calls.py", (("not (tool.requires or must_wait(acted.machine, tool))", "not must_wait(acted.machine, tool)"),)
     ),
     "a resumed call sees facts that were not there when it started": Bug(
-        "engine/calls.py", (("messages=context.messages.first(seen.messages)) if early else context", "messages=context.messages.first(seen.messages)) if False else context"),)
+        "engine/calls.py", (("messages=context.messages.first(seen.messages)) if early else context", "messages=context.messages.first(seen.messages)) if False else context"),),
+        examples=1_000,  # it shows only where a run is taken up between two calls of which one sets what the other tells
     ),
 }  # fmt: skip
 
@@ -97,11 +100,11 @@ def test_the_bug_is_found(name: str, tmp_path: Path) -> None:
         source = source.replace(old, new)
     (copy / bug.file).write_text(source, encoding="utf-8")
 
-    assert _walked(tmp_path).startswith("DEVIATES")
+    assert _walked(tmp_path, bug.examples).startswith("DEVIATES")
 
 
 def test_the_runner_as_it_is_survives() -> None:
-    said = _walked(_PACKAGE.parent, examples=1_000 if os.environ.get("CI") else 300)
+    said = _walked(_PACKAGE.parent, examples=1_500 if os.environ.get("CI") else 600)
 
     assert said.startswith("SURVIVES")
     assert "never" not in said, "a transition of the example is not walked"

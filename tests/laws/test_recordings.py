@@ -7,14 +7,16 @@ from typing import Any
 
 from hypothesis import assume, given, strategies as st
 
-from agentgraph import Agent, AgentGraph, Context, RunConfig, RunResult, Tool
+from agentgraph import AgentGraph, Context, RunConfig, RunResult
 from agentgraph.checks import Predicate, calls, enters, never
+from agentgraph.checks.along import along
 from agentgraph.checks.judgement import happenings
-from agentgraph.checks.recording import along, recording_of
+from agentgraph.checks.recording import recording_of
+from agentgraph.engine.happened import happened
+from tests.broken import STRANGER, Messages, call_of_a_stranger, with_agents
 from tests.laws.test_runs import configs, spoken
 from tests.strategies import Move, conversations, graphs
 
-Messages = list[dict[str, Any]]
 COMPLETE = RunConfig(max_turns=60)
 
 
@@ -49,18 +51,6 @@ def completed(graph: AgentGraph, script: list[Move]) -> RunResult:
 def without_handlers(graph: AgentGraph) -> AgentGraph:
     """What a handler has rewritten does not say any longer that a call was refused; only a trace knows."""
     return with_agents(graph, [agent.replace(on_tool_output=None) for agent in graph.agents.values()])
-
-
-def with_agents(graph: AgentGraph, agents: list[Agent]) -> AgentGraph:
-    """The graph with other agents in the places of their namesakes."""
-    other, named = AgentGraph(graph.name), {agent.name: agent for agent in agents}
-    for each in graph.agents.values():
-        other.add_agent(named.get(each.name, each))
-    for source, handoff in graph.written:
-        other.add_handoff(source, handoff)
-    other.regroup(graph.groups.values())
-    other.entry = graph.entry
-    return other
 
 
 @given(graphs(), conversations(), configs())
@@ -129,6 +119,34 @@ def test_whatever_cuts_a_run_off_its_path_was_entered(graph: AgentGraph, script:
 
 
 @given(graphs(), conversations())
+def test_every_form_of_a_run_ends_at_the_same_place(graph: AgentGraph, script: list[Move]) -> None:
+    """Also where the output of a tool is the end, without words."""
+    result = completed(graph, script)
+
+    def ends(form: Any) -> list[int]:
+        return [index for index, happening in happenings(recording_of(form), graph) if happening.kind == "final"]
+
+    assert ends(result) == ends(result.trace) == ends(result.context) == ends(result.messages) != []
+
+
+@given(graphs(), conversations())
+def test_monitors_that_catch_up_see_what_specs_that_check_do(graph: AgentGraph, script: list[Move]) -> None:
+    """A conversation of ours has two readers, for runs that go on from it and for recordings of all sorts. Only the first knows the holder that never spoke."""
+    context = completed(graph, script).context
+    machine = graph.compile()
+
+    caught_up, before = list[str](), None
+    for _, happening in happened(machine, context):
+        if (
+            before is None or before.kind != "call" or happening not in machine.calling(before.agent, before.name)[1:]
+        ):  # entered inside a tool
+            caught_up.append(str(happening))
+        before = happening
+
+    assert caught_up == [str(happening) for _, happening in happenings(recording_of(context), graph)]
+
+
+@given(graphs(), conversations())
 def test_a_spec_is_broken_by_the_first_happening_it_forbids(graph: AgentGraph, script: list[Move]) -> None:
     result = completed(graph, script)
     happened = list(happenings(recording_of(result), graph))
@@ -185,12 +203,10 @@ def test_a_phantom_handoff_is_found_where_it_is_made(graph: AgentGraph, script: 
 
 @given(graphs(), conversations(), st.data())
 def test_a_foreign_tool_is_found_where_it_is_called(graph: AgentGraph, script: list[Move], data: st.DataObject) -> None:
-    graph.add_agent(Agent("Somebody else", tools=[Tool(name="of_somebody_else")]))
+    graph.add_agent(STRANGER)
     messages = declared(completed(graph, script))
     at = data.draw(st.sampled_from(asked(messages)))
-    call = {"id": "foreign", "type": "function", "function": {"name": "of_somebody_else", "arguments": "{}"}}
-    messages[at]["tool_calls"] = [*messages[at].get("tool_calls", ()), call]
-    messages.insert(at + 1, {"role": "tool", "tool_call_id": "foreign", "content": "ok"})
+    call_of_a_stranger(messages, at)
 
     assert "foreign-tool" in codes_at(graph, messages, at)
 
