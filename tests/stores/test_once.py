@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agentgraph import Agent, AgentRunner, Conflict, KeywordModel, ModelRequest, Reply, call, open_store, tool
+from agentgraph import Agent, AgentRunner, Conflict, Entry, KeywordModel, ModelRequest, Reply, StoreError, call, open_store, tool
 from agentgraph.integrations.once import Outcome, hold_once
 from agentgraph.stores.sql import SQLStore
 
@@ -133,6 +133,45 @@ def test_a_turn_that_others_have_finished_has_their_end(store: SQLStore) -> None
     CLERK.conversation("c", store).run("coffee")
 
     assert hold(store, "run") == DONE
+
+
+def test_a_turn_of_a_damaged_conversation_ends_with_what_is_wrong_and_lets_the_next_one_come(store: SQLStore) -> None:
+    store.lease("c", "somebody", 5.0)
+    store.append("c", "somebody", [Entry(0, "", '{"v":1}', True, "", under_way=False)], 0.0)
+    before = store.entries("c")
+    submitted(store, "run")
+    submitted(store, "later")
+
+    outcomes = [hold(store, "run"), hold(store, "later")]
+
+    assert [outcome and outcome.stop_reason for outcome in outcomes] == ["error", "error"]
+    assert all(outcome and "step 0 of the conversation 'c' cannot be read" in str(outcome.error) for outcome in outcomes)
+    assert (store.turns_left(0.0), store.entries("c")) == ([], before)
+    assert store.lease("c", "the next", 5.0).owner == "the next"
+
+
+def test_a_turn_of_a_conversation_of_a_newer_version_waits_for_a_worker_that_can_read_it(store: SQLStore) -> None:
+    store.lease("c", "somebody", 5.0)
+    store.append("c", "somebody", [Entry(0, "", '{"v":99}', True, "", under_way=False)], 0.0)
+    submitted(store, "run")
+
+    with pytest.raises(StoreError, match="version 99"):
+        hold(store, "run")
+    assert [turn.id for turn in store.turns_left(0.0)] == ["run"]
+
+
+def test_what_nobody_has_foreseen_ends_its_turn_alone(store: SQLStore, caplog: pytest.LogCaptureFixture) -> None:
+    store.submit("run", "c", "this is no JSON")
+    submitted(store, "later")
+
+    outcome = hold(store, "run")
+
+    assert outcome is not None
+    assert (outcome.stop_reason, outcome.output) == ("error", None)
+    assert outcome.error is not None
+    assert outcome.error.startswith("JSONDecodeError: ")
+    assert "turn run is given up: JSONDecodeError: " in caplog.text
+    assert hold(store, "later") == DONE
 
 
 def test_turns_are_due_in_the_order_they_came_and_text_is_kept_until_its_turn_is_over(store: SQLStore) -> None:
