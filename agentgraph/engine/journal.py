@@ -17,7 +17,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.context_json import FORM, as_context, as_value, plain
+from agentgraph.conversation.context_json import FORM, as_context, messages_in, plain
 from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
@@ -147,7 +147,7 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
 
 
 def _messages(text: str) -> list[Message]:
-    return as_value(parsed(text, list), list[Message]) if text else []
+    return messages_in(text) if text else []
 
 
 def _event(text: str) -> Event | None:
