@@ -20,7 +20,7 @@ from uuid import uuid4
 
 from agentgraph.conversation.store import key_of
 from agentgraph.errors import AgentGraphError, Conflict, ContextError, DefinitionError, StoreError
-from agentgraph.integrations.once import Outcome, hold_once
+from agentgraph.integrations.once import Outcome, Remembered, hold_once
 from agentgraph.runtime.log import logger
 from agentgraph.stores.sql import SQLStore
 
@@ -36,6 +36,8 @@ _VERSION = "1"
 _POLLING = 0.05
 _OFTEN = 3
 """Signs of life within the time after which a worker counts as dead."""
+_REMEMBERED = 64
+"""Conversations that a worker need not read again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _WAITS = frozenset({"ENQUEUED", "DELAYED", "CANCELLED"})
 """Nothing is to be done for these: a worker will come, or an operator has said that none is to."""
@@ -71,6 +73,7 @@ class DBOSExecutor:
         self._connecting = threading.Lock()
         self._connected: DBOSClient | None = None
         self._in_hand: set[str] = set()
+        self._known = Remembered(_REMEMBERED)
         self._missed: frozenset[str] = frozenset()
         """Workflows that DBOS had given to this worker at the last look, and that never came: the answer was lost with a connection."""
 
@@ -198,8 +201,10 @@ class DBOSExecutor:
             return
         self._in_hand.add(run_id)
         try:
+            known = self._known.taken(turn.conversation)
             for due in self.store.turns_due(turn):
-                hold_once(self.runner, self.store, due, self.lease, 2 * self.lease)
+                known = hold_once(self.runner, self.store, due, self.lease, 2 * self.lease, known)
+            self._known.put(turn.conversation, known)
         except (Conflict, StoreError) as wrong:  # it is not over, so it is brought back
             logger.warning("turn %s could not be held, and goes back: %s", run_id, wrong)
         finally:
