@@ -146,3 +146,7 @@ class Conflict(AgentGraphError):
 
 class StoreError(AgentGraphError):
     """A store that cannot be opened, read or written. What it holds is as it was."""
+
+
+class Damaged(StoreError):
+    """A kept conversation that no asking again makes readable."""

@@ -152,7 +152,11 @@ def diff(
 @app.command()
 def replay(
     traces: Annotated[
-        list[Path], typer.Argument(help='traces, or .json and .jsonl files with "messages"; or folders of them', metavar="TRACE...")
+        list[str],
+        typer.Argument(
+            help='traces, or .json and .jsonl files with "messages"; folders of them; or stores, such as sqlite:///talks.db',
+            metavar="TRACE...",
+        ),
     ],
     against: Annotated[str, typer.Option(help=_DRAWN, metavar="TARGET")],
     reaches: Annotated[str | None, typer.Option(help="count the conversations that reach this agent or group", metavar="NAME")] = None,

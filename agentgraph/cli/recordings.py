@@ -1,20 +1,26 @@
-"""Recordings in files and folders: traces of ours, stored contexts, and the messages of other systems."""
+"""Recordings in files, folders and stores: traces of ours, stored contexts, kept conversations, and the messages of other systems."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from agentgraph.cli.stored import opened, shown_id
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.message import Message
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.trace_file import load
-from agentgraph.errors import ContextError, DefinitionError
+from agentgraph.errors import ContextError, DefinitionError, StoreError
+
+if TYPE_CHECKING:
+    from agentgraph.conversation.store import Store
+    from agentgraph.runtime.agent_runner import AgentRunner
 
 ENDINGS = (".jsonl", ".json")
 _TRACE = b'{"agentgraph_trace"'
+_PAGE = 100  # conversations that a store is asked for at a time
 _FORMS = 'a trace, a stored context, or objects with "messages" are expected'
 
 
@@ -56,6 +62,33 @@ def recordings_in(file: Path) -> Iterator[Recorded]:
         for number, line in enumerate(content.splitlines(), 1):
             if line.strip():
                 yield _conversation(f"{file}:{number}", line)
+
+
+def conversations_in(url: str, runner: AgentRunner) -> Iterator[Recorded]:
+    """Every conversation in the store at `url`, in the order of their ids.
+
+    Raises:
+        DefinitionError: for a URL that means no store, and when it holds no conversation.
+        StoreError: when it cannot be opened.
+    """
+    with opened(url) as store:
+        ids = _ids(store)
+        first = next(ids, None)
+        if first is None:
+            raise DefinitionError(f"there is no conversation in {store!r:.100}; give a store that holds some")
+        for conversation in (first, *ids):
+            name = shown_id(conversation)
+            try:
+                yield Recorded(name, runner.conversation(conversation, store).history())
+            except StoreError as wrong:
+                yield Recorded(name, ContextError(str(wrong)))
+
+
+def _ids(store: Store) -> Iterator[str]:
+    page = store.list(limit=_PAGE)
+    while page:
+        yield from (stored.id for stored in page)
+        page = store.list(after=page[-1].id, limit=_PAGE)
 
 
 def _trace(file: Path) -> Recorded:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from agentgraph.cli.recordings import Recorded, files_in, recordings_in
+from agentgraph.cli.recordings import Recorded, conversations_in, files_in, recordings_in
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.target import runner_at
 from agentgraph.cli.visible import one_line, visible
@@ -21,27 +22,28 @@ from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator, Sequence
 
     from agentgraph.machine.machine import Machine
+    from agentgraph.runtime.agent_runner import AgentRunner
 
 DIVERGED, UNREADABLE = 1, 2
+_STORE = "://"  # tells a store from a file
 _KINDS, _NAMED = 3, 5
 """Kinds of divergence in the first line, and recordings of each kind that are named; JSON has all."""
 
 
-def show_replay(paths: list[Path], target: str, reaches: str | None, *, as_json: bool) -> int:
-    """Replay what lies in `paths` against `target`, and print what came of it. The exit code.
+def show_replay(given: Sequence[str], target: str, reaches: str | None, *, as_json: bool) -> int:
+    """Replay what lies in the files, folders and stores of `given` against `target`, and print what came of it. The exit code.
 
     Raises:
         DefinitionError: when there is nothing to replay, and for an agent that neither the graph nor a recording knows.
+        StoreError: when a store cannot be opened.
     """
-    machine = runner_at(target).machine
-    counted = Counted(reaches=reaches)
-    for file in _watched(files_in(paths)):
-        for recording in recordings_in(file):
-            counted.add(machine, recording)
+    runner = runner_at(target)
+    machine, counted = runner.machine, Counted(reaches=reaches)
+    for recording in _recordings(given, runner):
+        counted.add(machine, recording)
     if reaches is not None and not counted.reached and not _agents(machine, reaches):
         known = ", ".join(map(repr, machine.agents))
         raise DefinitionError(f"no recording reaches {reaches!r}, and the graph has no such agent or group; it has {known}")
@@ -130,6 +132,15 @@ def _place(kind: str, name: str) -> str:
         case "may":
             return f"{name!r}, which {kind}"
     return f"the {kind} of {name!r}"
+
+
+def _recordings(given: Sequence[str], runner: AgentRunner) -> Iterator[Recorded]:
+    stores = [one for one in given if _STORE in one]
+    paths = [Path(one) for one in given if _STORE not in one]
+    for file in _watched(files_in(paths)) if paths else ():
+        yield from recordings_in(file)
+    for url in stores:
+        yield from conversations_in(url, runner)
 
 
 def _followed(machine: Machine, held: Any) -> tuple[set[str], Replayed]:

@@ -51,7 +51,7 @@ def parsed(text: str | bytes, kind: type = dict) -> Any:
         ValueError, RecursionError: saying why it is none.
     """
     plain = text.decode() if isinstance(text, bytes) else text  # given bytes, json would guess at encodings
-    given = json.loads(plain, parse_constant=_refuse_constant, parse_float=_finite)
+    given = _read(plain)
     if not isinstance(given, kind):
         raise ValueError(f"{'an object' if kind is dict else 'a list'} is expected, not {type(given).__name__}")  # noqa: TRY004 - of the text, not of an argument
     return given
@@ -89,3 +89,8 @@ def _finite(number: str) -> float:
     if not isfinite(value):
         raise ValueError(f"{number:.20} is larger than a number can be")
     return value
+
+
+_read = json.JSONDecoder(
+    parse_constant=_refuse_constant, parse_float=_finite
+).decode  # `json.loads` with an option makes a decoder each time

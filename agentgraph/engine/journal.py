@@ -17,14 +17,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.context_json import FORM, as_context, as_value, plain
+from agentgraph.conversation.context_json import FORM, as_context, messages_in, plain
 from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.store import Entry
 from agentgraph.conversation.stored import parsed, written as as_line
 from agentgraph.engine.event_json import as_event
-from agentgraph.errors import AgentGraphError, StoreError
+from agentgraph.errors import AgentGraphError, Damaged, StoreError
 
 if TYPE_CHECKING:
     from agentgraph.engine.events import Event
@@ -82,7 +82,8 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
     """What happened in each of `entries`, which follow `place`, and the place behind it.
 
     Raises:
-        StoreError: for an entry that cannot be read, saying which.
+        Damaged: for an entry that cannot be read, saying which.
+        StoreError: for one that a newer version of this library has written.
     """
     for entry in entries:
         try:
@@ -91,7 +92,7 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
             history = place.context.messages + _messages(entry.messages)
             place = _behind(place, entry, history)
         except _UNREADABLE as wrong:
-            raise _damaged(conversation, entry, wrong) from wrong
+            raise _unread(conversation, entry, wrong) from wrong
         yield event, place
 
 
@@ -99,7 +100,8 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
     """The place behind the last of `entries`, which follow `place`. Reads as few states as there are since the last whole one.
 
     Raises:
-        StoreError: for an entry that cannot be read, saying which.
+        Damaged: for an entry that cannot be read, saying which.
+        StoreError: for one that a newer version of this library has written.
     """
     if not entries:
         return place
@@ -114,7 +116,7 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
         for entry in entries[at:]:
             place = _behind(place, entry, history)
     except _UNREADABLE as wrong:
-        raise _damaged(conversation, entry, wrong) from wrong
+        raise _unread(conversation, entry, wrong) from wrong
     return place
 
 
@@ -125,7 +127,7 @@ def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
 
 def _follow(seq: int, entry: Entry) -> None:
     if entry.seq != seq:
-        raise StoreError(f"step {seq}, which comes before it, is missing")
+        raise Damaged(f"step {seq}, which comes before it, is missing")
 
 
 def _behind(place: Place, entry: Entry, messages: History) -> Place:
@@ -134,7 +136,7 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
     if version != FORM.version:
         raise StoreError(f"it has version {version!r}, and this library reads {FORM.version}: upgrade it")
     if (set(given) != set(_FIELDS)) if entry.whole else not given.keys() <= set(_FIELDS):
-        raise StoreError(f"it has the fields {', '.join(given)}")
+        raise Damaged(f"it has the fields {', '.join(given)}")
     read = as_context(given)
     fields = {name: getattr(read, name) for name in given}
     if not entry.whole and "data" in fields:
@@ -145,7 +147,7 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
 
 
 def _messages(text: str) -> list[Message]:
-    return as_value(parsed(text, list), list[Message]) if text else []
+    return messages_in(text) if text else []
 
 
 def _event(text: str) -> Event | None:
@@ -155,6 +157,8 @@ def _event(text: str) -> Event | None:
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, msgspec.ValidationError, AgentGraphError)
 
 
-def _damaged(conversation: str, entry: Entry, wrong: Exception) -> StoreError:
+def _unread(conversation: str, entry: Entry, wrong: Exception) -> StoreError:
+    """What a newer library may still read is not damaged."""
+    kind = type(wrong) if isinstance(wrong, StoreError) else Damaged
     before = f"at({entry.seq - 1}) still gives the context before it" if entry.seq else "nothing is before it"
-    return StoreError(f"step {entry.seq} of the conversation {conversation!r:.60} cannot be read: {wrong}; {before}")
+    return kind(f"step {entry.seq} of the conversation {conversation!r:.60} cannot be read: {wrong}; {before}")

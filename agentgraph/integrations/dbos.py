@@ -2,6 +2,7 @@
 
 What the user says is put into our own store first, and a workflow of DBOS has the id of that turn as its argument and
 its result. So DBOS holds no content, and never pickles anything of ours. It delivers at least once; a turn is held once, by the journal.
+A row that somebody else has put there as a pickle is not loaded: whoever may write to DBOS's tables cannot have code run by a worker.
 
 A worker says every few seconds that it lives. Turns in the hands of one that does not any more are put back into the queue by the others.
 """
@@ -10,15 +11,16 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from agentgraph.conversation.store import key_of
 from agentgraph.errors import AgentGraphError, Conflict, ContextError, DefinitionError, StoreError
-from agentgraph.integrations.once import Outcome, hold_once
+from agentgraph.integrations.once import Outcome, Remembered, hold_once
 from agentgraph.runtime.log import logger
 from agentgraph.stores.sql import SQLStore
 
@@ -34,6 +36,8 @@ _VERSION = "1"
 _POLLING = 0.05
 _OFTEN = 3
 """Signs of life within the time after which a worker counts as dead."""
+_REMEMBERED = 64
+"""Conversations that a worker need not read again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
 _WAITS = frozenset({"ENQUEUED", "DELAYED", "CANCELLED"})
 """Nothing is to be done for these: a worker will come, or an operator has said that none is to."""
@@ -69,6 +73,7 @@ class DBOSExecutor:
         self._connecting = threading.Lock()
         self._connected: DBOSClient | None = None
         self._in_hand: set[str] = set()
+        self._known = Remembered(_REMEMBERED)
         self._missed: frozenset[str] = frozenset()
         """Workflows that DBOS had given to this worker at the last look, and that never came: the answer was lost with a connection."""
 
@@ -134,9 +139,13 @@ class DBOSExecutor:
         returned: its threads still run, so end the process. This process must have no DBOS of its own: there can be one in a process.
 
         Raises:
-            DefinitionError: when it has.
+            DefinitionError: when it has, and for a DBOS that cannot be kept from loading pickles.
         """
-        stop, name, left = stop or threading.Event(), uuid4().hex, threading.Event()
+        with _without_pickles():
+            return self._work(concurrency, stop or threading.Event(), grace, ready)
+
+    def _work(self, concurrency: int, stop: threading.Event, grace: float, ready: Callable[[], object]) -> Sequence[str]:
+        name, left = uuid4().hex, threading.Event()
         self._client()
         dbos = self._launched(name, concurrency)
         self.store.beat(name, self.lease)
@@ -192,8 +201,10 @@ class DBOSExecutor:
             return
         self._in_hand.add(run_id)
         try:
+            known = self._known.taken(turn.conversation)
             for due in self.store.turns_due(turn):
-                hold_once(self.runner, self.store, due, self.lease, 2 * self.lease)
+                known = hold_once(self.runner, self.store, due, self.lease, 2 * self.lease, known)
+            self._known.put(turn.conversation, known)
         except (Conflict, StoreError) as wrong:  # it is not over, so it is brought back
             logger.warning("turn %s could not be held, and goes back: %s", run_id, wrong)
         finally:
@@ -265,6 +276,26 @@ class DBOSExecutor:
 
     def __repr__(self) -> str:
         return f"DBOSExecutor({self.store!r})"
+
+
+@contextmanager
+def _without_pickles() -> Iterator[None]:
+    """DBOS loads a row that says it is a pickle, whatever its serializer is. In a worker it does not, and the turn is brought again."""
+    from dbos import _serialization
+
+    unpickling: Any = getattr(_serialization, "DefaultSerializer", None)
+    loads = getattr(unpickling, "deserialize", None)
+    if loads is None:
+        raise DefinitionError("this version of DBOS cannot be kept from loading pickles; install dbos>=3.0,<=3.4")
+    unpickling.deserialize = _refused
+    try:
+        yield
+    finally:
+        unpickling.deserialize = loads
+
+
+def _refused(_: object, __: str) -> NoReturn:
+    raise StoreError("a row of DBOS holds a pickle, which is not loaded: none of ours is one")
 
 
 def _turn_of(workflow: WorkflowStatus) -> str:

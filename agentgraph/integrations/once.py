@@ -7,6 +7,7 @@ lease in hand it can be read whether the turn has begun, how far it came, and wh
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,10 +19,11 @@ from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import UserSaid
 from agentgraph.engine.journal import Place, places
 from agentgraph.engine.turn import step
-from agentgraph.errors import Conflict, StoreError
+from agentgraph.errors import AgentGraphError, Conflict, Damaged, StoreError
 from agentgraph.runtime import threads
 from agentgraph.runtime.conversation import FRESH
 from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.log import logger
 from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
@@ -52,8 +54,34 @@ class Outcome(Struct, frozen=True):
         return msgspec.convert(json.loads(text), cls)
 
 
-def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wait: float) -> None:
+class Remembered:
+    """What a worker knows of the conversations that it held last, up to `most`. From any number of threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._known, self._lock = most, dict[str, Known](), threading.Lock()
+
+    def taken(self, conversation: str) -> Known:
+        """What is known of it, taken out while it is held."""
+        return self._known.pop(conversation, None) or Known()
+
+    def put(self, conversation: str, known: Known) -> None:
+        """Remember it, and forget the one that was held longest ago."""
+        with self._lock:
+            self._known[conversation] = known
+            for oldest in list(self._known)[: -self._most]:
+                self._known.pop(oldest, None)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wait: float, known: Known) -> Known:
     """Hold `turn`, or take up what was left of it, and write down what it came to. Nothing, when that is written, or it was deleted.
+
+    `known` is what was read of the conversation before; what is known of it now is returned.
+
+    What no asking again can help, a conversation that is damaged and whatever nobody has foreseen, is what the turn came to: one that
+    comes back for ever would keep back all that come after it.
 
     Raises:
         Conflict: when another turn had the conversation for all of `wait`, or took it over. Ask again.
@@ -62,13 +90,20 @@ def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wa
     run = runner.begun(None, None, None)
     journal = run.journal = Journal(store, turn.conversation, lease, FRESH)
     journal.owner = f"{turn.id}.{journal.owner}"
-    run.start_from(journal.open(Known(), wait))
     try:
-        now = store.turn(turn.id)
-        if now is not None and now.outcome is None:
-            store.settle(turn.id, _held(run, store, now).to_json())
-    finally:
-        journal.close()
+        run.start_from(journal.open(known, wait))
+        try:
+            now = store.turn(turn.id)
+            if now is not None and now.outcome is None:
+                store.settle(turn.id, _held(run, store, now).to_json())
+        finally:
+            journal.close()
+    except Exception as wrong:
+        if isinstance(wrong, Conflict | StoreError) and not isinstance(wrong, Damaged):
+            raise
+        store.settle(turn.id, _given_up(turn, wrong).to_json())
+        return Known()
+    return Known(journal.born, journal.place)
 
 
 def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
@@ -95,6 +130,12 @@ def _came_to(machine: Machine, conversation: str, entries: Sequence[Entry], begu
             return _outcome(ended.reason, ended.output, ended.error)
         before = place.context
     return None
+
+
+def _given_up(turn: Turn, wrong: Exception) -> Outcome:
+    why = shown(wrong) if isinstance(wrong, AgentGraphError) else f"{type(wrong).__name__}: {shown(wrong)}"
+    logger.error("turn %s is given up: %s", turn.id, why)
+    return Outcome("error", None, why)
 
 
 def _outcome(reason: str, output: Any, error: Exception | None) -> Outcome:

@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from agentgraph import Agent, AgentRunner, Conflict, KeywordModel, ModelRequest, Reply, call, open_store, tool
-from agentgraph.integrations.once import Outcome, hold_once
+from agentgraph import Agent, AgentRunner, Conflict, Entry, KeywordModel, ModelRequest, Reply, StoreError, call, open_store, tool
+from agentgraph.engine.journal import Place, latest
+from agentgraph.integrations.once import Outcome, Remembered, hold_once
+from agentgraph.runtime.journal import Known
 from agentgraph.stores.sql import SQLStore
 
 DONE = Outcome("completed", "done: booked tea")
@@ -48,7 +50,7 @@ def submitted(store: SQLStore, run: str, text: str = "tea", conversation: str = 
 def hold(store: SQLStore, run: str, wait: float = 0.0) -> Outcome | None:
     turn = store.turn(run)
     assert turn is not None
-    hold_once(CLERK, store, turn, 5.0, wait)
+    hold_once(CLERK, store, turn, 5.0, wait, Known())
     settled = store.turn(run)
     return None if settled is None or settled.outcome is None else Outcome.from_json(settled.outcome)
 
@@ -135,6 +137,75 @@ def test_a_turn_that_others_have_finished_has_their_end(store: SQLStore) -> None
     assert hold(store, "run") == DONE
 
 
+def test_a_turn_of_a_damaged_conversation_ends_with_what_is_wrong_and_lets_the_next_one_come(store: SQLStore) -> None:
+    store.lease("c", "somebody", 5.0)
+    store.append("c", "somebody", [Entry(0, "", '{"v":1}', True, "", under_way=False)], 0.0)
+    before = store.entries("c")
+    submitted(store, "run")
+    submitted(store, "later")
+
+    outcomes = [hold(store, "run"), hold(store, "later")]
+
+    assert [outcome and outcome.stop_reason for outcome in outcomes] == ["error", "error"]
+    assert all(outcome and "step 0 of the conversation 'c' cannot be read" in str(outcome.error) for outcome in outcomes)
+    assert (store.turns_left(0.0), store.entries("c")) == ([], before)
+    assert store.lease("c", "the next", 5.0).owner == "the next"
+
+
+def test_a_turn_of_a_conversation_of_a_newer_version_waits_for_a_worker_that_can_read_it(store: SQLStore) -> None:
+    store.lease("c", "somebody", 5.0)
+    store.append("c", "somebody", [Entry(0, "", '{"v":99}', True, "", under_way=False)], 0.0)
+    submitted(store, "run")
+
+    with pytest.raises(StoreError, match="version 99"):
+        hold(store, "run")
+    assert [turn.id for turn in store.turns_left(0.0)] == ["run"]
+
+
+def test_what_nobody_has_foreseen_ends_its_turn_alone(store: SQLStore, caplog: pytest.LogCaptureFixture) -> None:
+    store.submit("run", "c", "this is no JSON")
+    submitted(store, "later")
+
+    outcome = hold(store, "run")
+
+    assert outcome is not None
+    assert (outcome.stop_reason, outcome.output) == ("error", None)
+    assert outcome.error is not None
+    assert outcome.error.startswith("JSONDecodeError: ")
+    assert "turn run is given up: JSONDecodeError: " in caplog.text
+    assert hold(store, "later") == DONE
+
+
+def test_what_is_known_is_not_read_again_and_is_not_believed_of_another_conversation_of_its_name(store: SQLStore) -> None:
+    def held(run: str, known: Known) -> Known:
+        submitted(store, run)
+        turn = store.turn(run)
+        assert turn is not None
+        return hold_once(CLERK, store, turn, 5.0, 0.0, known)
+
+    known = held("first", Known())
+    assert known.place == latest("c", Place(), store.entries("c"))
+    store._wrote("UPDATE agentgraph_steps SET messages = 'damaged' WHERE conversation = 'c' AND seq < ?", known.place.seq)
+    known = held("second", known)
+    assert known.place.context.turn == 2
+
+    store.delete("c")
+    assert held("third", known).place.context.turn == 1
+
+
+def test_a_worker_remembers_the_conversations_it_held_last() -> None:
+    remembered = Remembered(2)
+    one, two, three = (Known(born) for born in "123")
+    remembered.put("1", one)
+    remembered.put("2", two)
+    remembered.put("1", remembered.taken("1"))
+    remembered.put("3", three)
+
+    assert len(remembered) == 2
+    assert (remembered.taken("1"), remembered.taken("3")) == (one, three)
+    assert remembered.taken("2").born == ""
+
+
 def test_turns_are_due_in_the_order_they_came_and_text_is_kept_until_its_turn_is_over(store: SQLStore) -> None:
     for number in range(12):
         submitted(store, f"r{11 - number}", f"text {number}")
@@ -159,7 +230,7 @@ def test_a_turn_is_forgotten_with_its_conversation(store: SQLStore) -> None:
     store.lease("c", "other", 0.1)
     store.delete("c")
 
-    hold_once(CLERK, store, turn, 5.0, 1.0)
+    hold_once(CLERK, store, turn, 5.0, 1.0, Known())
     assert (store.turn("run"), store.list()) == (None, [])
 
 
@@ -178,7 +249,7 @@ def test_what_a_user_says_is_kept_as_it_is(store: SQLStore) -> None:
     echo = AgentRunner(Agent("Echo", model=KeywordModel(default="heard")))
     turn = store.turn("run")
     assert turn is not None
-    hold_once(echo, store, turn, 5.0, 0.0)
+    hold_once(echo, store, turn, 5.0, 0.0, Known())
 
     assert echo.conversation(text, store).context.messages[0].content == text
 

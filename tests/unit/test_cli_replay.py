@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from agentgraph import AgentGraph, AgentRunner, Context, DefinitionError, RunConfig, Trace
+from agentgraph import AgentGraph, AgentRunner, Context, DefinitionError, Entry, RunConfig, SQLiteStore, Trace
 from agentgraph.cli.demo import graph as demo
 from agentgraph.cli.recordings import files_in, recordings_in
 from agentgraph.cli.replay import show_replay
@@ -63,19 +63,19 @@ def test_a_folder_that_is_not_there_is_refused_and_one_that_goes_away_is_logged(
 
 
 def test_the_same_graph_gives_the_same(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert show_replay([recorded], GRAPH, "Billing", as_json=False) == 0
+    assert show_replay([str(recorded)], GRAPH, "Billing", as_json=False) == 0
     assert capsys.readouterr().out == "3 conversations: 3 the same\n2 reached 'Billing' when they were recorded; 2 still do\n"
 
 
 def test_a_changed_graph_gives_divergences(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed = without(recorded.parent, "Billing")
 
-    assert show_replay([recorded], changed, "Billing", as_json=False) == 1
+    assert show_replay([str(recorded)], changed, "Billing", as_json=False) == 1
     told = capsys.readouterr().out
     assert told.startswith("3 conversations: 1 the same, 2 diverge at a handoff to 'Billing' (gone)\n  ")
     assert told.endswith("2 reached 'Billing' when they were recorded; 0 still do, 2 diverge before\n")
 
-    assert show_replay([recorded], changed, "Billing", as_json=True) == 1
+    assert show_replay([str(recorded)], changed, "Billing", as_json=True) == 1
     data = json.loads(capsys.readouterr().out)
     assert (data["conversations"], data["same"], data["unreadable"]) == (3, 1, [])
     assert {d["kind"] for d in data["diverged"]} == {"handoff gone"}
@@ -90,7 +90,7 @@ def test_what_cannot_be_read_is_told_and_is_not_the_same(recorded: Path, capsys:
     (recorded / "deeper" / "rows.jsonl").write_bytes(b'{"messages": 5}\nno JSON\n[' + b"[" * 100_000 + b"\n\xff\n\n")
     (recorded / "deeper" / "a.json").write_text("{}")
 
-    assert show_replay([recorded], GRAPH, None, as_json=False) == 2
+    assert show_replay([str(recorded)], GRAPH, None, as_json=False) == 2
     told = capsys.readouterr().out.splitlines()
 
     assert told[0] == "9 conversations: 3 the same, 6 cannot be read"
@@ -110,12 +110,43 @@ def test_messages_of_others_and_stored_contexts_are_walked(tmp_path: Path, capsy
     (tmp_path / "one.json").write_text(json.dumps(rows[0]["messages"]))
     (tmp_path / "context.json").write_text(context.to_json())
 
-    assert show_replay([tmp_path], GRAPH, "Billing", as_json=True) == 1
+    assert show_replay([str(tmp_path)], GRAPH, "Billing", as_json=True) == 1
     data = json.loads(capsys.readouterr().out)
 
     assert (data["conversations"], data["same"]) == (6, 4)
     assert {(d["kind"], d["name"], d["event"]) for d in data["diverged"]} == {("agent gone", "Nobody", None)}
     assert data["reaches"]["still"] == 4
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> SQLiteStore:
+    """A store with more conversations than are listed at a time, of which the last cannot be read."""
+    store = SQLiteStore(tmp_path / "talks.db")
+    runner = AgentRunner(demo)
+    for number in range(101):
+        runner.conversation(f"c{number:03}", store).run(SAID[number % len(SAID)])
+    store.lease("z\n\x1b[2J", "me", 5.0)
+    store.append("z\n\x1b[2J", "me", [Entry(0, "", "{}", True, "", under_way=False)], 0.0)
+    return store
+
+
+def test_every_conversation_of_a_store_is_a_recording(kept: SQLiteStore, capsys: pytest.CaptureFixture[str]) -> None:
+    url = f"sqlite:///{kept.path}"
+
+    assert show_replay([url], without(kept.path.parent, "Billing"), "Billing", as_json=True) == 2
+    data = json.loads(capsys.readouterr().out)
+    assert (data["conversations"], data["same"], len(data["diverged"])) == (102, 34, 67)
+    assert data["reaches"]["lost"] == [f"c{number:03}" for number in range(101) if number % len(SAID) != 1]
+    (unread,) = data["unreadable"]
+    assert unread["recording"] == r"z\n\u001b[2J"
+    assert "step 0 " in unread["why"]
+
+
+def test_a_store_and_a_folder_in_one_command(kept: SQLiteStore, recorded: Path) -> None:
+    kept.delete("z\n\x1b[2J")
+    ran = command(kept.path.parent, "replay", "sqlite:///talks.db", str(recorded), "--against", GRAPH)
+
+    assert (ran.returncode, ran.stdout) == (0, "104 conversations: 104 the same\n")
 
 
 def test_a_file_named_twice_is_replayed_once(recorded: Path) -> None:
@@ -135,6 +166,8 @@ def test_wrong_use_is_one_line(recorded: Path, tmp_path: Path) -> None:
         [str(empty), "--against", GRAPH],
         [str(recorded), "--against", GRAPH, "--reaches", "Biling"],
         ["--against", GRAPH],
+        ["sqlite:///empty.db", "--against", GRAPH],
+        ["nosql://user:secret@host", "--against", GRAPH],
     ):
         ran = command(tmp_path, "replay", *arguments)
 
@@ -179,5 +212,5 @@ def test_run_refuses_a_trace_of_another_conversation(tmp_path: Path) -> None:
 
 
 def test_a_pipe_is_shown_no_bar(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    show_replay([recorded], GRAPH, None, as_json=False)
+    show_replay([str(recorded)], GRAPH, None, as_json=False)
     assert capsys.readouterr().err == ""

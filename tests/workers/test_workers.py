@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import pickle
 import sqlite3
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -131,6 +133,42 @@ def test_dbos_has_ids_and_no_words_and_nothing_pickled(database: str, tmp_path: 
     assert "agentgraph.turn" in rows
     assert CANARY not in rows
     assert "py_pickle" not in rows
+
+
+class Trap:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
+        return os.mkdir, (str(self.file),)
+
+
+def test_a_pickle_that_was_planted_runs_nothing_and_its_turn_is_held(database: str, tmp_path: Path) -> None:
+    trap = tmp_path / "unpickled"
+    pickled = b64encode(pickle.dumps({"args": (Trap(trap),), "kwargs": {}})).decode()
+    with executor_at(database) as executor:
+        run_id = executor.submit("c", CANARY)
+        url = database_of(executor.store, database)
+        assert change_dbos(url, "UPDATE {}workflow_status SET serialization = 'py_pickle'") == 1
+        assert change_dbos(url, f"UPDATE {{}}workflow_input SET inputs = '{pickled}'") == 1
+        with workers(tmp_path, database, 1) as (worker,):
+            assert executor.result(run_id, WATCHDOG).output == f"done: booked {CANARY}"
+            assert worker.stop() == 0, worker.said
+
+    assert not trap.exists()
+    pickle.loads(b64decode(pickled))
+    assert trap.exists(), "the trap is one"
+
+
+def change_dbos(url: str, statement: str) -> int:
+    """How many rows that has changed; {} stands before the name of a table."""
+    if url.startswith("sqlite"):
+        with sqlite3.connect(url.removeprefix("sqlite:///")) as file:
+            return file.execute(statement.format("")).rowcount
+    with psycopg.connect(url) as connection:
+        return connection.execute(statement.format("agentgraph_dbos.")).rowcount
 
 
 def everything_of_dbos(url: str) -> str:
