@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
@@ -11,7 +12,6 @@ from agentgraph.engine.journal import Place, latest, written
 from agentgraph.errors import AgentGraphError, Conflict
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
-from agentgraph.runtime.outcome import in_thread
 from agentgraph.runtime.tasks import called_apart
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Journal:
         self.place = Place()
         self.is_held = True
         """Whether the lease is still to be given back."""
+        self._order = threading.RLock()
+        self._is_closed = False
 
     # -- the lease -------------------------------------------------------------------------------------------------------
 
@@ -73,7 +75,7 @@ class Journal:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             return await self._apart(lambda: self._read(taken, known))
         except asyncio.CancelledError:
-            in_thread(self.close, lambda _: None)  # it may have been taken meanwhile
+            await self.aclose()  # it may have been taken meanwhile
             raise
 
     async def aclose(self) -> None:
@@ -85,20 +87,31 @@ class Journal:
         self.store.renew(self.conversation, self.owner, self.seconds)
 
     def close(self) -> None:
-        """Give it back. A lease that cannot be given back runs out."""
-        HEARTBEAT.let_go(self)
-        if not self.is_held:
-            return
-        try:
-            self.store.release(self.conversation, self.owner)
-        except AgentGraphError:
-            logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
+        """Give it back, after whatever a cancelled `aopen` has left behind. A lease that cannot be given back runs out."""
+        with self._order:
+            self._is_closed = True
+            HEARTBEAT.let_go(self)
+            if not self.is_held:
+                return
+            try:
+                self.store.release(self.conversation, self.owner)
+            except AgentGraphError:
+                logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
 
     def _taken(self) -> Lease:
-        return self.store.lease(self.conversation, self.owner, self.seconds)
+        with self._order:
+            self._refuse_late()
+            return self.store.lease(self.conversation, self.owner, self.seconds)
+
+    def _refuse_late(self) -> None:
+        """Nothing is taken once it is closed: nobody would give it back."""
+        if self._is_closed:
+            raise asyncio.CancelledError
 
     def _read(self, taken: Lease, known: Known) -> Context:
-        HEARTBEAT.hold(self)
+        with self._order:
+            self._refuse_late()
+            HEARTBEAT.hold(self)
         try:
             self.born = taken.born
             place = known.place if known.born == taken.born and known.place.seq <= taken.seq else Place()

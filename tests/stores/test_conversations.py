@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from agentgraph import (
     Context,
     ContextError,
     DefinitionError,
+    Entry,
     RunCompleted,
     RunConfig,
     ScriptedModel,
@@ -25,10 +27,12 @@ from agentgraph import (
     Tool,
     ToolContext,
     call,
+    open_store,
     tool,
 )
 from agentgraph.engine import replay
-from tests.stores.between import failing
+from tests.stores.between import Between, failing
+from tests.stores.cluster import WATCHDOG
 
 GONE = 0.2
 """Seconds after which an owner in these tests counts as gone."""
@@ -124,6 +128,32 @@ def test_a_cancelled_turn_gives_the_conversation_back(store: Store) -> None:
 
     assert result.output == "done"
     assert [message.text for message in result.messages if message.role == "tool"] == ["error: interrupted, outcome unknown"]
+
+
+def test_a_turn_that_is_cancelled_while_it_takes_the_conversation_gives_it_back(database: str) -> None:
+    """Also when the store answers after nobody waits for it any more."""
+    asked, cancelled, taken = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "before lease":
+            asked.set()
+            cancelled.wait(WATCHDOG)
+            time.sleep(GONE)  # what gives it back would come first, did it not wait
+        if point == "after lease":
+            taken.set()
+
+    async def cancel() -> None:
+        task = asyncio.create_task(runner("a").conversation("c", Between(store, slow)).arun("go"))
+        await asyncio.to_thread(asked.wait, WATCHDOG)
+        task.cancel()
+        cancelled.set()
+        await asyncio.wait([task])
+
+    with open_store(database) as store:
+        asyncio.run(cancel())
+        taken.wait(WATCHDOG)
+
+        assert runner("b").conversation("c", store).run("next").output == "b"
 
 
 def test_a_stream_that_is_left_gives_the_conversation_back(store: Store) -> None:
