@@ -13,7 +13,7 @@ from agentgraph.engine.journal import Place, latest, pairs, places
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
-from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.journal import Journal, Known, refuse_other_than_seconds
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
@@ -49,10 +49,8 @@ class Conversation:
         begin: Any = FRESH if start is None else start
         if not isinstance(begin, Context):
             raise DefinitionError(f"a conversation was given the context {start!r:.60}; give a Context to begin at")
-        limits: tuple[tuple[str, Any, float], ...] = (("wait", wait, 0.0), ("lease", lease, 0.1))
-        for name, seconds, least in limits:
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
-                raise DefinitionError(f"a conversation was given {name}={seconds!r:.40}; give seconds, {least:g} or more")
+        refuse_other_than_seconds("a conversation was", "wait", wait, 0.0)
+        refuse_other_than_seconds("a conversation was", "lease", lease, 0.1)
         key_of(id)
         self.id, self.store, self.wait, self.lease = id, store, wait, lease
         self._runner, self._start = runner, begin

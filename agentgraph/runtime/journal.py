@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from agentgraph.engine.journal import Place, latest, written
-from agentgraph.errors import AgentGraphError, Conflict
+from agentgraph.errors import AgentGraphError, Conflict, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.tasks import called_apart
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
+_A_YEAR = 31_536_000.0  # seconds: a thread that is to wait for much longer ends with an OverflowError
+
+
+def refuse_other_than_seconds(who: str, name: str, given: Any, least: float) -> None:
+    """A lease, or the time that is waited for one.
+
+    Raises:
+        DefinitionError: for what is no number of seconds from `least` to a year.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= _A_YEAR:
+        raise DefinitionError(f"{who} given {name}={given!r:.40}; give seconds, {least:g} or more and at most a year")
 
 
 class Known:

@@ -398,6 +398,8 @@ def test_what_others_have_added_is_read(store: Store) -> None:
         ({"wait": "long"}, "give seconds, 0 or more"),
         ({"lease": 0}, "give seconds, 0.1 or more"),
         ({"lease": float("inf")}, "give seconds, 0.1 or more"),
+        ({"lease": 1e12}, "at most a year"),
+        ({"wait": 10**400}, "at most a year"),
         ({"context": {"data": {}}}, "give a Context to begin at"),
     ],
 )
