@@ -28,6 +28,7 @@ DEFAULT_LEASE = 30.0
 """Seconds without a sign of life after which a turn's owner counts as gone."""
 FRESH = Context()
 _NEVER = 2**62  # steps: no conversation has as many
+_FORKED = 80  # characters of an id in that of a branch: each is up to 12 in a key, which has an end
 _METHODS = ("lease", "renew", "release", "append", "entries", "list", "delete", "close")
 
 
@@ -195,7 +196,8 @@ class Conversation:
             Conflict: when there is a conversation called `new_id` already.
         """
         start = self.at(seq)
-        forked = Conversation(self._runner, new_id or f"{self.id[:200]}/{uuid4().hex}", self.store, start, self.wait, self.lease)
+        called = f"{self.id[:_FORKED]}/{uuid4().hex}" if new_id is None else new_id
+        forked = Conversation(self._runner, called, self.store, start, self.wait, self.lease)
         journal = Journal(self.store, forked.id, self.lease, start)
         journal.open(Known(), 0.0)
         try:

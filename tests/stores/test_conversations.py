@@ -24,6 +24,7 @@ from agentgraph import (
     RunConfig,
     ScriptedModel,
     Store,
+    StoreError,
     Tool,
     ToolContext,
     call,
@@ -343,6 +344,22 @@ def test_a_fork_and_its_origin_do_not_see_each_other(store: Store) -> None:
     with pytest.raises(Conflict):
         origin.fork(1, "fork")
     assert origin.fork(1).id != origin.fork(1).id
+
+
+def test_every_conversation_can_be_branched_off(store: Store) -> None:
+    for name in ("c" * 1_000, "客" * 166, "\U0001f680" * 83, "\x00" * 166):
+        conversation = runner("a", "b").conversation(name, store)
+        conversation.run("go")
+
+        assert conversation.fork(2).run("on").output == "b"
+
+
+def test_a_branch_has_the_id_that_it_is_given(store: Store) -> None:
+    conversation = runner("a").conversation("c", store)
+    conversation.run("go")
+
+    with pytest.raises(StoreError, match="give a text that is not empty"):
+        conversation.fork(0, "")
 
 
 def test_a_step_that_is_not_there_is_an_error_that_says_which_are(store: Store) -> None:
