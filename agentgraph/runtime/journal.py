@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from agentgraph.engine.journal import Place, latest, written
-from agentgraph.errors import AgentGraphError, Conflict, DefinitionError
+from agentgraph.errors import AgentGraphError, Conflict, DefinitionError, StoreError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.tasks import called_apart
@@ -128,6 +128,8 @@ class Journal:
             place = known.place if known.born == taken.born and known.place.seq <= taken.seq else Place()
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
+            if place.seq < taken.seq:
+                raise StoreError(f"step {place.seq + 1} of the conversation {self.conversation!r:.60}, which has {taken.seq}, is missing")
             self.place = place
         except BaseException:
             self.close()

@@ -162,6 +162,20 @@ def test_an_id_that_cannot_be_kept_is_refused_with_the_reason(store: Store, give
         store.lease(given, A, LEASE)
 
 
+def test_two_halves_of_a_character_are_not_another_id_of_the_same_conversation(store: Store) -> None:
+    filled(store, "\U0001f680")
+
+    with pytest.raises(StoreError, match="two halves of one character; give the character"):
+        store.entries("\ud83d\ude80")
+
+
+def test_more_than_there_can_be_is_all_there_is(store: Store) -> None:
+    filled(store, "c")
+
+    assert len(store.entries("c", 0, 10**30)) == 3
+    assert len(store.list(limit=10**30)) == 1
+
+
 def test_they_are_listed_in_pages(store: Store) -> None:
     names = [f"room/{n:02}" for n in range(7)]
     for name in [*names, "lobby"]:
