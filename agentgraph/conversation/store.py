@@ -129,9 +129,18 @@ def key_of(conversation: str) -> str:
         raise StoreError(
             f"a conversation has an id of {len(key):,} characters, escaped as in JSON; a database keeps an index of {LONGEST_KEY:,} at most: shorten it, or give a hash of it"
         )
+    if not conversation.isascii() and id_of(key) != conversation:
+        raise StoreError(f"a conversation has the id {conversation!r:.60}, with two halves of one character; give the character")
     return key
 
 
 def id_of(key: str) -> str:
-    """The id that `key_of` gave this key."""
-    return str(json.loads(f'"{key}"'))
+    """The id that `key_of` gave this key.
+
+    Raises:
+        StoreError: for a key that it gives to none.
+    """
+    try:
+        return str(json.loads(f'"{key}"'))
+    except ValueError as wrong:
+        raise StoreError(f"a conversation is kept under the key {key!r:.60}, which was not written by this library: {wrong}") from wrong

@@ -21,6 +21,7 @@ from uuid import uuid4
 from agentgraph.conversation.store import key_of
 from agentgraph.errors import AgentGraphError, Conflict, ContextError, DefinitionError, StoreError
 from agentgraph.integrations.once import Outcome, Remembered, hold_once
+from agentgraph.runtime.journal import refuse_other_than_seconds
 from agentgraph.runtime.log import logger
 from agentgraph.stores.sql import SQLStore
 
@@ -53,7 +54,7 @@ class DBOSExecutor:
     a worker counts as dead, so that others take over what it had.
 
     Raises:
-        DefinitionError: when DBOS is not installed, or the store is not in a database.
+        DefinitionError: when DBOS is not installed, the store is not in a database, or the lease is no time.
         StoreError: when the database of DBOS cannot be reached.
     """
 
@@ -67,6 +68,7 @@ class DBOSExecutor:
             raise DefinitionError(
                 f"turns through DBOS were given the store {store!r:.60}; workers share a SQLiteStore on one machine, or a PostgresStore"
             )
+        refuse_other_than_seconds("turns through DBOS were", "lease", lease, 0.1)
         self.runner, self.store, self.lease = runner, store, lease
         self._dbos, self._url = dbos, database_url
         self._serializer = dbos.DBOSPortableJSONSerializer()  # JSON; the default pickles
@@ -139,8 +141,9 @@ class DBOSExecutor:
         returned: its threads still run, so end the process. This process must have no DBOS of its own: there can be one in a process.
 
         Raises:
-            DefinitionError: when it has, and for a DBOS that cannot be kept from loading pickles.
+            DefinitionError: when it has, when the grace is no time, and for a DBOS that cannot be kept from loading pickles.
         """
+        refuse_other_than_seconds("a worker was", "grace", grace, 0.0)
         with _without_pickles():
             return self._work(concurrency, stop or threading.Event(), grace, ready)
 

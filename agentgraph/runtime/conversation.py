@@ -13,7 +13,7 @@ from agentgraph.engine.journal import Place, latest, pairs, places
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
-from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.journal import Journal, Known, refuse_other_than_seconds
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ DEFAULT_LEASE = 30.0
 """Seconds without a sign of life after which a turn's owner counts as gone."""
 FRESH = Context()
 _NEVER = 2**62  # steps: no conversation has as many
+_FORKED = 80  # characters of an id in that of a branch: each is up to 12 in a key, which has an end
 _METHODS = ("lease", "renew", "release", "append", "entries", "list", "delete", "close")
 
 
@@ -49,10 +50,8 @@ class Conversation:
         begin: Any = FRESH if start is None else start
         if not isinstance(begin, Context):
             raise DefinitionError(f"a conversation was given the context {start!r:.60}; give a Context to begin at")
-        limits: tuple[tuple[str, Any, float], ...] = (("wait", wait, 0.0), ("lease", lease, 0.1))
-        for name, seconds, least in limits:
-            if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not least <= seconds < float("inf"):
-                raise DefinitionError(f"a conversation was given {name}={seconds!r:.40}; give seconds, {least:g} or more")
+        refuse_other_than_seconds("a conversation was", "wait", wait, 0.0)
+        refuse_other_than_seconds("a conversation was", "lease", lease, 0.1)
         key_of(id)
         self.id, self.store, self.wait, self.lease = id, store, wait, lease
         self._runner, self._start = runner, begin
@@ -197,7 +196,8 @@ class Conversation:
             Conflict: when there is a conversation called `new_id` already.
         """
         start = self.at(seq)
-        forked = Conversation(self._runner, new_id or f"{self.id[:200]}/{uuid4().hex}", self.store, start, self.wait, self.lease)
+        called = f"{self.id[:_FORKED]}/{uuid4().hex}" if new_id is None else new_id
+        forked = Conversation(self._runner, called, self.store, start, self.wait, self.lease)
         journal = Journal(self.store, forked.id, self.lease, start)
         journal.open(Known(), 0.0)
         try:

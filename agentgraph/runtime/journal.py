@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
 from agentgraph.engine.journal import Place, latest, written
-from agentgraph.errors import AgentGraphError, Conflict
+from agentgraph.errors import AgentGraphError, Conflict, DefinitionError, StoreError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
-from agentgraph.runtime.outcome import in_thread
 from agentgraph.runtime.tasks import called_apart
 
 if TYPE_CHECKING:
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
+_A_YEAR = 31_536_000.0  # seconds: a thread that is to wait for much longer ends with an OverflowError
+
+
+def refuse_other_than_seconds(who: str, name: str, given: Any, least: float) -> None:
+    """A lease, or the time that is waited for one.
+
+    Raises:
+        DefinitionError: for what is no number of seconds from `least` to a year.
+    """
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= _A_YEAR:
+        raise DefinitionError(f"{who} given {name}={given!r:.40}; give seconds, {least:g} or more and at most a year")
 
 
 class Known:
@@ -44,6 +55,8 @@ class Journal:
         self.place = Place()
         self.is_held = True
         """Whether the lease is still to be given back."""
+        self._order = threading.RLock()
+        self._is_closed = False
 
     # -- the lease -------------------------------------------------------------------------------------------------------
 
@@ -73,7 +86,7 @@ class Journal:
                 pause = min(2 * pause, _LONGEST_PAUSE)
             return await self._apart(lambda: self._read(taken, known))
         except asyncio.CancelledError:
-            in_thread(self.close, lambda _: None)  # it may have been taken meanwhile
+            await self.aclose()  # it may have been taken meanwhile
             raise
 
     async def aclose(self) -> None:
@@ -85,25 +98,38 @@ class Journal:
         self.store.renew(self.conversation, self.owner, self.seconds)
 
     def close(self) -> None:
-        """Give it back. A lease that cannot be given back runs out."""
-        HEARTBEAT.let_go(self)
-        if not self.is_held:
-            return
-        try:
-            self.store.release(self.conversation, self.owner)
-        except AgentGraphError:
-            logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
+        """Give it back, after whatever a cancelled `aopen` has left behind. A lease that cannot be given back runs out."""
+        with self._order:
+            self._is_closed = True
+            HEARTBEAT.let_go(self)
+            if not self.is_held:
+                return
+            try:
+                self.store.release(self.conversation, self.owner)
+            except AgentGraphError:
+                logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
 
     def _taken(self) -> Lease:
-        return self.store.lease(self.conversation, self.owner, self.seconds)
+        with self._order:
+            self._refuse_late()
+            return self.store.lease(self.conversation, self.owner, self.seconds)
+
+    def _refuse_late(self) -> None:
+        """Nothing is taken once it is closed: nobody would give it back."""
+        if self._is_closed:
+            raise asyncio.CancelledError
 
     def _read(self, taken: Lease, known: Known) -> Context:
-        HEARTBEAT.hold(self)
+        with self._order:
+            self._refuse_late()
+            HEARTBEAT.hold(self)
         try:
             self.born = taken.born
             place = known.place if known.born == taken.born and known.place.seq <= taken.seq else Place()
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
+            if place.seq < taken.seq:
+                raise StoreError(f"step {place.seq + 1} of the conversation {self.conversation!r:.60}, which has {taken.seq}, is missing")
             self.place = place
         except BaseException:
             self.close()

@@ -29,13 +29,13 @@ def open_store(url: str) -> Store:
     MemoryStore(0 conversations)
 
     Raises:
-        DefinitionError: for a URL that means none, saying which do.
+        DefinitionError: for a URL that means none, or cannot be read, saying which do.
         StoreError: when it cannot be opened.
     """
     given: Any = url
     if isinstance(given, str):
         for begin, kind in _KINDS.items():
-            if given.startswith(begin) and (given != begin or begin == "memory:"):
+            if given.startswith(begin) and (given == begin) == (begin == "memory:"):
                 return kind(given)
     shown = given.split("@")[-1] if isinstance(given, str) else given  # what stands before it may be a password
     raise DefinitionError(f"there is no store at {shown!r:.80}; give {_KNOWN}")

@@ -32,7 +32,7 @@ class PostgresStore(SQLStore):
 
     Raises:
         StoreError: when it cannot be reached, or was made by a newer version.
-        DefinitionError: when psycopg is not installed.
+        DefinitionError: when psycopg is not installed, for a URL that it cannot read, and for less than one connection.
     """
 
     dialect = Dialect(
@@ -49,8 +49,16 @@ class PostgresStore(SQLStore):
             import psycopg
         except ImportError as missing:
             raise DefinitionError('a store in PostgreSQL needs psycopg; pip install "agentgraph-fsm[postgres]"') from missing
+        given: Any = connections
+        if type(given) is not int or given < 1:
+            raise DefinitionError(f"a store in PostgreSQL was given connections={connections!r:.40}; give an int, 1 or more")
         self._psycopg, self._url, self._most = psycopg, url, connections
-        parts = psycopg.conninfo.conninfo_to_dict(url)
+        try:
+            parts = psycopg.conninfo.conninfo_to_dict(url)
+        except (psycopg.Error, ValueError, AttributeError):  # none of which is repeated: what cannot be read may be a password
+            raise DefinitionError(
+                "a store in PostgreSQL was given a URL that cannot be read; give 'postgresql://user@host/database', and % as %25"
+            ) from None
         self.where = f"the database {parts.get('dbname', '')!r} at {parts.get('host', 'localhost')!s}"
         self._begin()
         self._performed(self._made, patience=0.0)
@@ -105,7 +113,7 @@ class PostgresStore(SQLStore):
         while True:
             try:
                 return work()
-            except self._psycopg.Error as wrong:
+            except (self._psycopg.Error, UnicodeError) as wrong:
                 lost = isinstance(wrong, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
                 if not lost or monotonic() >= until:
                     raise StoreError(f"{self.where} cannot be used: {wrong}; what it holds is as it was") from wrong

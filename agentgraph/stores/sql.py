@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Self, TypeVar
 
+import msgspec
 from msgspec import Struct
 
 from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of
@@ -21,6 +22,7 @@ from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
 
 T = TypeVar("T")
+Row = TypeVar("Row", Lease, Stored)
 Execute = Callable[..., Any]
 """`execute(statement, values)` within one transaction; gives a cursor."""
 
@@ -84,6 +86,18 @@ class Dialect(Struct, frozen=True):
     """Asks whether the table `agentgraph_schema` is there."""
     alone: str
     """Keeps others from making the tables at the same time, where writing does not."""
+
+
+def _as(kind: type[Row], row: Sequence[Any]) -> Row:
+    """A row as one of our values. SQLite keeps what it is given, of whatever type, and others may have given it.
+
+    Raises:
+        StoreError: for a row that this library has not written.
+    """
+    try:
+        return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=True)), kind)
+    except msgspec.ValidationError as wrong:
+        raise StoreError(f"a conversation is kept in a row that was not written by this library: {wrong}") from wrong
 
 
 @cache
@@ -154,12 +168,12 @@ class SQLStore(turns.TurnRows):
         key = key_of(conversation)
         held = self._read(_HELD, key)  # who only waits for another writes nothing
         if held and held[0][0] not in (None, owner) and held[0][3] > 0:
-            return Lease(*held[0])
+            return _as(Lease, held[0])
 
         def work() -> Lease:
             with self._transaction(writing=True) as execute:
                 execute(self._said(_LEASE), (key, owner, owner, seconds))
-                return Lease(*execute(self._said(_HELD), (key,)).fetchone())
+                return _as(Lease, execute(self._said(_HELD), (key,)).fetchone())
 
         return self._performed(work)
 
@@ -194,14 +208,14 @@ class SQLStore(turns.TurnRows):
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""
-        rows = self._read(_ENTRIES, key_of(conversation), first, _LAST if last is None else last)
+        rows = self._read(_ENTRIES, key_of(conversation), first, _LAST if last is None else min(last, _LAST))
         return [Entry(seq, event, state, bool(whole), messages, bool(under_way)) for seq, event, state, whole, messages, under_way in rows]
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
         begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""
-        rows = self._read(_LIST, len(begins), begins, behind, limit)
-        return [Stored(id_of(key), seq, bool(under_way), updated, leased) for key, seq, under_way, updated, leased in rows]
+        rows = self._read(_LIST, len(begins), begins, behind, min(limit, _LAST))
+        return [_as(Stored, (id_of(key), seq, bool(under_way), *times)) for key, seq, under_way, *times in rows]
 
     def delete(self, conversation: str) -> bool:
         """See `Store.delete`."""

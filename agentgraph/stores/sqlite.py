@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from agentgraph.errors import StoreError
+from agentgraph.errors import DefinitionError, StoreError
 from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
 
 T = TypeVar("T")
 _PATIENCE = 60.0  # seconds for other processes to finish what they write
 _PAUSE = 0.005
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_REFUSED = (sqlite3.Error, ValueError, OverflowError)
+"""What sqlite3 raises; the last two for text and numbers that no file has, such as a path with NUL."""
 _PRIMARY = 0xFF  # the part of an error code that says what, without the details
 
 
@@ -30,6 +32,7 @@ class SQLiteStore(SQLStore):
 
     Raises:
         StoreError: when it cannot be opened, is no database, or was made by a newer version.
+        DefinitionError: for what is no path.
     """
 
     dialect = Dialect(
@@ -42,6 +45,9 @@ class SQLiteStore(SQLStore):
     )
 
     def __init__(self, path: str | Path) -> None:
+        given: Any = path
+        if not isinstance(given, str | Path):
+            raise DefinitionError(f"a store in SQLite was given the path {path!r:.60}; give a text or a Path")
         self.path = Path(path).absolute()
         self.where = str(self.path)
         self._process = os.getpid()
@@ -86,13 +92,13 @@ class SQLiteStore(SQLStore):
         while True:
             try:
                 return work()
-            except sqlite3.Error as wrong:
+            except _REFUSED as wrong:
                 busy = getattr(wrong, "sqlite_errorcode", 0) & _PRIMARY in _BUSY
                 if not busy or monotonic() > until:
                     raise StoreError(self._reason(wrong, busy=busy)) from wrong
             sleep(_PAUSE)
 
-    def _reason(self, wrong: sqlite3.Error, *, busy: bool) -> str:
+    def _reason(self, wrong: Exception, *, busy: bool) -> str:
         if busy:
             return f"{self.where} was being written by others for {_PATIENCE:g} seconds; ask again, or use a server such as PostgreSQL"
         return (

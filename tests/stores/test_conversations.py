@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -18,17 +19,21 @@ from agentgraph import (
     Context,
     ContextError,
     DefinitionError,
+    Entry,
     RunCompleted,
     RunConfig,
     ScriptedModel,
     Store,
+    StoreError,
     Tool,
     ToolContext,
     call,
+    open_store,
     tool,
 )
 from agentgraph.engine import replay
-from tests.stores.between import failing
+from tests.stores.between import Between, failing
+from tests.stores.cluster import WATCHDOG
 
 GONE = 0.2
 """Seconds after which an owner in these tests counts as gone."""
@@ -124,6 +129,32 @@ def test_a_cancelled_turn_gives_the_conversation_back(store: Store) -> None:
 
     assert result.output == "done"
     assert [message.text for message in result.messages if message.role == "tool"] == ["error: interrupted, outcome unknown"]
+
+
+def test_a_turn_that_is_cancelled_while_it_takes_the_conversation_gives_it_back(database: str) -> None:
+    """Also when the store answers after nobody waits for it any more."""
+    asked, cancelled, taken = threading.Event(), threading.Event(), threading.Event()
+
+    def slow(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "before lease":
+            asked.set()
+            cancelled.wait(WATCHDOG)
+            time.sleep(GONE)  # what gives it back would come first, did it not wait
+        if point == "after lease":
+            taken.set()
+
+    async def cancel() -> None:
+        task = asyncio.create_task(runner("a").conversation("c", Between(store, slow)).arun("go"))
+        await asyncio.to_thread(asked.wait, WATCHDOG)
+        task.cancel()
+        cancelled.set()
+        await asyncio.wait([task])
+
+    with open_store(database) as store:
+        asyncio.run(cancel())
+        taken.wait(WATCHDOG)
+
+        assert runner("b").conversation("c", store).run("next").output == "b"
 
 
 def test_a_stream_that_is_left_gives_the_conversation_back(store: Store) -> None:
@@ -315,6 +346,22 @@ def test_a_fork_and_its_origin_do_not_see_each_other(store: Store) -> None:
     assert origin.fork(1).id != origin.fork(1).id
 
 
+def test_every_conversation_can_be_branched_off(store: Store) -> None:
+    for name in ("c" * 1_000, "客" * 166, "\U0001f680" * 83, "\x00" * 166):
+        conversation = runner("a", "b").conversation(name, store)
+        conversation.run("go")
+
+        assert conversation.fork(2).run("on").output == "b"
+
+
+def test_a_branch_has_the_id_that_it_is_given(store: Store) -> None:
+    conversation = runner("a").conversation("c", store)
+    conversation.run("go")
+
+    with pytest.raises(StoreError, match="give a text that is not empty"):
+        conversation.fork(0, "")
+
+
 def test_a_step_that_is_not_there_is_an_error_that_says_which_are(store: Store) -> None:
     conversation = runner("a").conversation("c", store)
     with pytest.raises(ContextError, match="it has no step yet"):
@@ -368,6 +415,8 @@ def test_what_others_have_added_is_read(store: Store) -> None:
         ({"wait": "long"}, "give seconds, 0 or more"),
         ({"lease": 0}, "give seconds, 0.1 or more"),
         ({"lease": float("inf")}, "give seconds, 0.1 or more"),
+        ({"lease": 1e12}, "at most a year"),
+        ({"wait": 10**400}, "at most a year"),
         ({"context": {"data": {}}}, "give a Context to begin at"),
     ],
 )

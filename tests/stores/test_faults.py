@@ -215,6 +215,48 @@ def test_a_step_that_is_missing(database: str) -> None:
             conversation.history()
 
 
+def test_a_last_step_that_is_missing(database: str) -> None:
+    """Nothing is written behind a gap, and nobody is told to wait for another turn."""
+    with open_store(database) as store:
+        runner("a").conversation("c", store).run("one")
+        change(database, "DELETE FROM agentgraph_steps WHERE seq = 2")
+
+        result = runner("b").conversation("c", store).run("two")
+
+        assert isinstance(result.error, StoreError)
+        assert "step 2 of the conversation 'c', which has 2, is missing" in str(result.error)
+        assert len(store.entries("c")) == 2
+
+
+def test_an_id_that_nobody_can_have(database: str) -> None:
+    with open_store(database) as store:
+        runner("a").conversation("c", store).run("one")
+        change(database, "UPDATE agentgraph_conversations SET id = 'a\"b'")
+
+        with pytest.raises(StoreError, match="which was not written by this library"):
+            store.list()
+
+
+@pytest.mark.parametrize("column", ["seq", "updated"])
+def test_a_row_of_another_type(column: str, tmp_path: Path) -> None:
+    with sqlite(tmp_path) as store:
+        runner("a").conversation("c", store).run("one")
+        change(f"sqlite:///{store.path}", f"UPDATE agentgraph_conversations SET {column} = 'last'")
+
+        with pytest.raises(StoreError, match="in a row that was not written by this library"):
+            store.list()
+        if column == "seq":
+            assert isinstance(runner("b").conversation("c", store).run("two").error, StoreError)
+
+
+def test_a_version_that_is_no_number(tmp_path: Path) -> None:
+    with sqlite(tmp_path) as store:
+        change(f"sqlite:///{store.path}", "UPDATE agentgraph_schema SET version = 'last'")
+
+    with pytest.raises(StoreError, match="cannot be used"):
+        sqlite(tmp_path)
+
+
 # -- a server ------------------------------------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from agentgraph import Conflict, DefinitionError, Entry, Store, StoreError, open_store
+from agentgraph.stores.postgres import PostgresStore
+from agentgraph.stores.sqlite import SQLiteStore
 from tests.stores.cluster import WATCHDOG
 
 A, B = "turn a", "turn b"
@@ -159,6 +162,20 @@ def test_an_id_that_cannot_be_kept_is_refused_with_the_reason(store: Store, give
         store.lease(given, A, LEASE)
 
 
+def test_two_halves_of_a_character_are_not_another_id_of_the_same_conversation(store: Store) -> None:
+    filled(store, "\U0001f680")
+
+    with pytest.raises(StoreError, match="two halves of one character; give the character"):
+        store.entries("\ud83d\ude80")
+
+
+def test_more_than_there_can_be_is_all_there_is(store: Store) -> None:
+    filled(store, "c")
+
+    assert len(store.entries("c", 0, 10**30)) == 3
+    assert len(store.list(limit=10**30)) == 1
+
+
 def test_they_are_listed_in_pages(store: Store) -> None:
     names = [f"room/{n:02}" for n in range(7)]
     for name in [*names, "lobby"]:
@@ -205,7 +222,7 @@ def test_another_process_sees_what_was_committed(database: str) -> None:
     other.close()
 
 
-@pytest.mark.parametrize("url", ["", "file.db", "sqlite://file.db", "sqlite:///", "mysql://localhost/x", "memory", 3, None])
+@pytest.mark.parametrize("url", ["", "file.db", "sqlite://file.db", "sqlite:///", "mysql://localhost/x", "memory", "memory:x", 3, None])
 def test_a_url_that_means_no_store_is_refused_with_those_that_do(url: Any) -> None:
     with pytest.raises(DefinitionError, match=r"give 'memory:', 'sqlite:///relative.db'"):
         open_store(url)
@@ -216,6 +233,32 @@ def test_a_password_in_a_url_is_not_repeated() -> None:
         open_store("mysql://ada:swordfish@localhost/x")
 
     assert "swordfish" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["postgresql://ada:sword%fish@localhost/x", "postgresql://h/x?sword=fish", "postgresql://\ud800"])
+def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(DefinitionError, match="give 'postgresql://user@host/database'") as caught:
+        open_store(url)
+
+    assert "sword" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("path", ["\x00", "%00", "\ud800", "a" * 10_000, "missing/file.db", "."])
+def test_a_path_that_no_file_can_have(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="cannot be used"):
+        open_store(f"sqlite:///{path}")
+
+
+def test_what_is_no_path_no_url_and_no_number_of_connections() -> None:
+    for given in (None, 3, b"file.db"):
+        with pytest.raises(DefinitionError, match="give a text or a Path"):
+            SQLiteStore(given)  # type: ignore[arg-type]
+        with pytest.raises(DefinitionError, match="a URL that cannot be read"):
+            PostgresStore(given)  # type: ignore[arg-type]
+    for connections in (0, -1, None, True):
+        with pytest.raises(DefinitionError, match="give an int, 1 or more"):
+            PostgresStore("postgresql://localhost/x", connections)  # type: ignore[arg-type]
 
 
 def test_a_relative_path_is_of_the_folder_it_was_opened_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -201,6 +201,16 @@ def test_a_store_that_workers_cannot_share() -> None:
         DBOSExecutor(RUNNER, MemoryStore(), database_url="sqlite:///x.db")  # type: ignore[arg-type]
 
 
+def test_times_that_mean_nothing_are_refused(tmp_path: Path) -> None:
+    with open_store(f"sqlite:///{tmp_path}/kept.db") as store:
+        assert isinstance(store, SQLStore)
+        for lease in (0, float("inf"), "long"):
+            with pytest.raises(DefinitionError, match=r"give seconds, 0.1 or more and at most a year"):
+                DBOSExecutor(RUNNER, store, database_url="sqlite:///", lease=lease)  # type: ignore[arg-type]
+        with pytest.raises(DefinitionError, match="give seconds, 0 or more and at most a year"):
+            DBOSExecutor(RUNNER, store, database_url="sqlite:///").work(grace=float("inf"))
+
+
 def test_asking_makes_no_dbos_in_this_process_and_working_beside_another_is_refused(tmp_path: Path) -> None:
     """There is one DBOS in a process; a second takes the first one's place for whoever made it, and ignores what it is told."""
     with executor_at(f"sqlite:///{tmp_path}/kept.db") as executor:
