@@ -71,8 +71,9 @@ class PostgresStore(SQLStore):
     def close(self) -> None:
         """See `Store.close`."""
         if self._process == os.getpid():
-            while self._free:
-                self._free.pop().close()
+            with suppress(IndexError):  # by which it ends: several threads may be at it
+                while True:
+                    self._free.pop().close()
 
     def __del__(self) -> None:
         with suppress(AttributeError):
