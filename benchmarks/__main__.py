@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import agentgraph
-from benchmarks import beside
+from benchmarks import beside, durable
 from benchmarks.cells import AT_ONCE, CARRYING, INSIDE
 from benchmarks.charts import chart
 from benchmarks.measure import QUICK, Effort
@@ -82,7 +82,7 @@ _HOW = """\
 `make bench` writes this. All do the same scripted work ([scene.py](scene.py)) with a model that answers at once. What each is
 measured by is the bare loop ([bare.py](bare.py)): the thirty lines that one writes by hand where there is no framework. Both
 sides play in one process, batch by batch in turns, and the ratio is the median over the pairs of batches: read the ratios, not
-the times. Times are processor time; W6, W8 and the limits, where something waits, are wall time. Rows are in asyncio unless
+the times. Times are processor time; W6, W8, W11 and the limits, where something waits, are wall time. Rows are in asyncio unless
 they say `sync`.
 """
 _PEERS = f"""\
@@ -90,6 +90,11 @@ Times the bare loop, and in brackets the time of one turn (or the size). Each fr
 interface, with telemetry off, beside the bare loop in a process of its own ([peers/](peers/)); before the clock starts it
 is made sure that the text came, the tool ran and the handoff happened, and after every batch that the text still comes. Conversations
 are opened before the clock starts (W0 says what that costs). What takes longer than {", ".join(f"{seconds} s in {key}" for key, seconds in beside.LIMITS.items())} is cut off.
+"""
+_KEPT = """\
+Wall time, medians, step by step in turns. The floor is one row that is committed with no library around it. Ours is one `append` to the
+store, lease and compare-and-set included; DBOS's a step that gives a text; LangGraph's a super-step of a graph of one node, with
+durability="sync".
 """
 
 
@@ -103,6 +108,8 @@ def _report(rows: list[Row], found: beside.Found) -> str:
         parts.append(f"## Other frameworks\n\n{_PEERS}\n{beside.table(found, rows)}")
     if rows and found:
         parts.append("## Growth\n\n" + "".join(f"![{title}]({name}.svg)\n" for name, (title, _, _) in CHARTS.items()))
+    if any(row.key == "W11" for row in rows):
+        parts.append(f"## Kept steps\n\n{_KEPT}\n{durable.table()}")
     if rows:
         parts.append(f"## Everything about agentgraph\n\n{details(rows)}")
     return "\n".join(parts)

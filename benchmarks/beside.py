@@ -14,15 +14,16 @@ from benchmarks.measure import Effort, Ratio, Timed
 from benchmarks.table import Row, amount, columns
 
 ROOT = Path(__file__).parent.parent
-_PYTHON = ROOT / ".tools/bench/venv/bin/python"
-_PEERS = tuple(
+PYTHON = ROOT / ".tools/bench/venv/bin/python"
+_INSTALLED = tuple(
     line.partition("==")[0] for line in (ROOT / "benchmarks/peers/requirements.txt").read_text("utf-8").splitlines() if line[0] != "#"
 )
+_PEERS = tuple(name for name in _INSTALLED if (ROOT / f"benchmarks/peers/{name.replace('-', '_')}.py").exists())
 LIMITS = {"W6": 90, "W9": 30, "the others": 60}
 """Seconds that a cell may take, with its imports, by workload."""
 FASTER = 20
 """Times faster than the fastest of them that agentgraph is meant to be."""
-_SURROUNDINGS = {
+SURROUNDINGS = {
     **{name: value for name, value in os.environ.items() if not name.endswith("_API_KEY")},
     "PYTHONPATH": str(ROOT),
     "PYTHONWARNINGS": "ignore",
@@ -50,17 +51,17 @@ def measured(effort: Effort, keys: Collection[str]) -> Found:
 def versions() -> str:
     """The peers as they are installed."""
     script = "from importlib.metadata import distributions as all; print(*(one.name + ' ' + one.version for one in all()), sep=chr(10))"
-    if not _PYTHON.exists():
+    if not PYTHON.exists():
         return "none is installed"
-    installed = subprocess.run([_PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
-    return ", ".join(sorted(one for one in installed if one.partition(" ")[0] in _PEERS))
+    installed = subprocess.run([PYTHON, "-c", script], capture_output=True, text=True, check=True).stdout.splitlines()
+    return ", ".join(sorted(one for one in installed if one.partition(" ")[0] in _INSTALLED))
 
 
 def _cell(peer: str, cell: Cell, effort: Effort) -> Timed | str:
     limit = LIMITS.get(cell.key, LIMITS["the others"])
-    command = [str(_PYTHON), "-m", "benchmarks.peers", peer, str(cell), json.dumps(effort)]
+    command = [str(PYTHON), "-m", "benchmarks.peers", peer, str(cell), json.dumps(effort)]
     try:
-        done = subprocess.run(command, env=_SURROUNDINGS, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=True)
+        done = subprocess.run(command, env=SURROUNDINGS, cwd=ROOT, capture_output=True, text=True, timeout=limit, check=True)
         first, second, ratio = json.loads(done.stdout.splitlines()[-1])
         found: Timed | str = Timed(first, second, Ratio(*ratio))
     except subprocess.TimeoutExpired:

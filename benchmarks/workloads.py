@@ -8,6 +8,7 @@ from functools import partial
 from benchmarks import turns
 from benchmarks.cells import SCENES
 from benchmarks.crowds import at_once, our_talking
+from benchmarks.durable import keeping
 from benchmarks.footprint import memory, our_conversation
 from benchmarks.imports import importing
 from benchmarks.limits import limits
@@ -28,6 +29,7 @@ WORKLOADS: Mapping[str, Workload] = {
     "W8": importing,
     "W9": turns.large,
     "W10": proving,
+    "W11": keeping,
     "limits": limits,
 }
 

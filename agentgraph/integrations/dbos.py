@@ -40,8 +40,8 @@ _OFTEN = 3
 _REMEMBERED = 64
 """Conversations that a worker need not read again."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25
-_WAITS = frozenset({"ENQUEUED", "DELAYED", "CANCELLED"})
-"""Nothing is to be done for these: a worker will come, or an operator has said that none is to."""
+_COMES = frozenset({"ENQUEUED", "DELAYED", "PENDING", "CANCELLED"})
+"""Nothing is to be done for these: a worker has it, or will come, or an operator has said that none is to."""
 _OVER = frozenset({"SUCCESS", "ERROR"})
 
 
@@ -229,25 +229,26 @@ class DBOSExecutor:
         if not turns:
             return
         alive, client = self.store.workers(), self._client()
-        carried: dict[str, list[WorkflowStatus]] = {turn.id: [] for turn in turns}
-        for workflow in client.list_workflows(workflow_id_prefix=list(carried), load_input=False, load_output=False):
-            carried[_turn_of(workflow)].append(workflow)
-        pending = [workflow for workflows in carried.values() for workflow in workflows if workflow.status == "PENDING"]
+        pending = client.list_workflows(status="PENDING", queue_name=_QUEUE, load_input=False, load_output=False)
         missing = frozenset(
             workflow.workflow_id for workflow in pending if workflow.executor_id == name and _turn_of(workflow) not in self._in_hand
         )
         lost, self._missed = missing & self._missed, missing
-        kept = {workflow.workflow_id for workflow in pending if workflow.executor_id in alive} - lost
+        for workflow in pending:  # also where its turn is over: others of its conversation wait behind it
+            if workflow.executor_id not in alive or workflow.workflow_id in lost:
+                client.resume_workflow(workflow.workflow_id, queue_name=_QUEUE)
+        carried: dict[str, list[WorkflowStatus]] = {turn.id: [] for turn in turns}
+        for workflow in client.list_workflows(workflow_id_prefix=list(carried), load_input=False, load_output=False):
+            carried[_turn_of(workflow)].append(workflow)
         for turn in turns:
-            if not any(workflow.status in _WAITS or workflow.workflow_id in kept for workflow in carried[turn.id]):
-                self._bring(client, turn, carried[turn.id])
+            self._bring(client, turn, carried[turn.id])
 
     def _bring(self, client: DBOSClient, turn: Turn, workflows: Sequence[WorkflowStatus]) -> None:
-        for workflow in workflows:
-            if workflow.status not in _OVER:
-                client.resume_workflow(workflow.workflow_id, queue_name=_QUEUE)
-                return
-        self._enqueue(turn.id, turn.conversation, f"{turn.id}#{len(workflows)}" if workflows else turn.id)
+        left = [workflow for workflow in workflows if workflow.status not in _OVER]
+        if not left:
+            self._enqueue(turn.id, turn.conversation, f"{turn.id}#{len(workflows)}" if workflows else turn.id)
+        elif not any(workflow.status in _COMES for workflow in left):
+            client.resume_workflow(left[0].workflow_id, queue_name=_QUEUE)
 
     # -- the queue ---------------------------------------------------------------------------------------------------------
 

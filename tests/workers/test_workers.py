@@ -18,6 +18,7 @@ from dbos import DBOS
 from agentgraph import AgentRunner, ContextError, DefinitionError, MemoryStore, open_store
 from agentgraph.cli.worker import database_of
 from agentgraph.integrations.dbos import DBOSExecutor, StillUnderWay
+from agentgraph.integrations.once import Outcome
 from agentgraph.stores.sql import SQLStore
 from tests.stores.cluster import Cluster
 from tests.unit.test_cli import command, is_one_line
@@ -123,6 +124,22 @@ def test_what_was_submitted_before_its_queue_could_be_told_is_held_too(database:
         executor.store.submit("left", "c", f'"{CANARY}"')  # and here whoever submitted it died
 
         assert executor.result("left", WATCHDOG).output == f"done: booked {CANARY}"
+
+
+@pytest.mark.parametrize("held_by", ["a worker that is dead", "the worker that lives"])
+def test_what_is_over_and_was_never_said_to_be_keeps_nothing_back(database: str, held_by: str, tmp_path: Path) -> None:
+    """DBOS believes that a turn is in hand, and its queue gives nobody another one of that conversation."""
+    with executor_at(database) as executor:
+        first, second = (executor.submit("c", f"{CANARY} {number}") for number in range(2))
+        executor.store.settle(first, Outcome("completed", "done").to_json())
+        url = database_of(executor.store, database)
+        with workers(tmp_path, database, int(held_by == "the worker that lives")) as alive:
+            until(lambda: len(executor.store.workers()) == len(alive))
+            holder = next(iter(executor.store.workers()), "dead")
+            stuck = f"UPDATE {{}}workflow_status SET status = 'PENDING', executor_id = '{holder}' WHERE workflow_uuid = '{first}'"
+            assert change_dbos(url, stuck) == 1
+            with workers(tmp_path, database, 1):
+                assert executor.result(second, WATCHDOG).output == f"done: booked {CANARY} 1"
 
 
 def test_dbos_has_ids_and_no_words_and_nothing_pickled(database: str, tmp_path: Path) -> None:
