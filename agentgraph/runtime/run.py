@@ -48,7 +48,7 @@ def _decided(given: Any) -> bool | str:
     return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
 
 
-def _read(said: Any) -> tuple[Any, str]:
+def read_said(said: Any) -> tuple[Any, str]:
     """What the user said, as a message holds it, and the text in it.
 
     Raises:
@@ -113,7 +113,7 @@ class Run:
                 self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
-            content, text = _read(said)
+            content, text = read_said(said)
             settings = around.config.settings
             if settings.budget is not None:
                 self._start_clock(settings.budget, 0.0)
