@@ -19,10 +19,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from agentgraph.conversation.store import key_of
+from agentgraph.conversation.text import as_json
 from agentgraph.errors import AgentGraphError, Conflict, ContextError, DefinitionError, StoreError
 from agentgraph.integrations.once import Outcome, Remembered, hold_once
 from agentgraph.runtime.journal import refuse_other_than_seconds
 from agentgraph.runtime.log import logger
+from agentgraph.runtime.run import read_said
 from agentgraph.stores.sql import SQLStore
 
 if TYPE_CHECKING:
@@ -85,13 +87,15 @@ class DBOSExecutor:
         """Let a worker hold a turn of this conversation; the id of the turn. Turns of one conversation are held in the order they came.
 
         Raises:
-            DefinitionError: when there is nothing to say.
+            DefinitionError: for what nobody can say.
+            ContextError: for what JSON cannot hold.
             StoreError: when it could not be written; then it will not be held.
         """
         if not text:
             raise DefinitionError("there is nothing to say; give a text that is not empty")
+        content, _ = read_said(text)
         run_id = uuid4().hex
-        self.store.submit(run_id, conversation_id, json.dumps(text, allow_nan=False))
+        self.store.submit(run_id, conversation_id, json.dumps(as_json(content), allow_nan=False))
         try:
             self._enqueue(run_id, conversation_id, run_id)
         except Exception as wrong:  # noqa: BLE001 - it is in the store, and a worker will find it there
@@ -104,7 +108,9 @@ class DBOSExecutor:
         Raises:
             StillUnderWay: when it is not over after `timeout` seconds.
             ContextError: when there is no such turn, or it was deleted with its conversation.
+            DefinitionError: for a timeout that is none.
         """
+        refuse_other_than_seconds("a result was", "timeout", timeout, 0.0)
         until, pause = monotonic() + timeout, _FIRST_PAUSE
         while True:
             turn = self.store.turn(run_id)

@@ -1,4 +1,4 @@
-"""Renews the leases of turns that take long: one thread for all of them, while there are any."""
+"""Renews the leases of turns that take long: one thread for all those of a store, while there are any."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import threading
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from agentgraph.errors import AgentGraphError
 from agentgraph.runtime.log import logger
 
 if TYPE_CHECKING:
@@ -26,43 +25,43 @@ class Heartbeat:
     def forget(self) -> None:
         """Begin anew: after a fork the thread and the turns are the parent's."""
         self._changed = threading.Condition()
-        self._due: dict[Journal, float] = {}
-        self._thread: threading.Thread | None = None
+        self._due: dict[int, dict[Journal, float]] = {}
+        """By store: one that is away for a while keeps the leases of no other waiting."""
 
     def hold(self, journal: Journal) -> None:
         """Renew the lease of `journal` from now on."""
         with self._changed:
-            due = monotonic() + journal.seconds / _OFTEN
-            soonest = not self._due or due < min(self._due.values())
-            self._due[journal] = due
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._beat, name="agentgraph-leases", daemon=True)
-                self._thread.start()
-            elif soonest:
-                self._changed.notify()
+            due = self._due.get(id(journal.store))
+            if due is None:
+                due = {}
+                threading.Thread(target=self._beat, args=(id(journal.store), due), name="agentgraph-leases", daemon=True).start()
+                self._due[id(journal.store)] = due
+            due[journal] = monotonic() + journal.seconds / _OFTEN
+            if due[journal] <= min(due.values()):
+                self._changed.notify_all()
 
     def let_go(self, journal: Journal) -> None:
         """Renew it no longer. One that is being renewed is waited for by nobody: the store asks who has it."""
         with self._changed:
-            self._due.pop(journal, None)
+            self._due.get(id(journal.store), {}).pop(journal, None)
 
-    def _beat(self) -> None:
+    def _beat(self, store: int, due: dict[Journal, float]) -> None:
         while True:
             with self._changed:
-                journal = min(self._due, key=self._due.__getitem__, default=None)
+                journal = min(due, key=due.__getitem__, default=None)
                 if journal is None:
-                    if not self._changed.wait(_IDLE) and not self._due:
-                        self._thread = None
+                    if not self._changed.wait(_IDLE) and not due:
+                        del self._due[store]
                         return
                     continue
-                wait = self._due[journal] - monotonic()
+                wait = due[journal] - monotonic()
                 if wait > 0:
                     self._changed.wait(wait)
                     continue
-                self._due[journal] = monotonic() + journal.seconds / _OFTEN
+                due[journal] = monotonic() + journal.seconds / _OFTEN
             try:
                 journal.renew()
-            except AgentGraphError:
+            except Exception:  # noqa: BLE001 - also what a store of the user's raises: the others have still to be renewed
                 logger.warning("the lease of %.60r could not be renewed; the next step will tell", journal.conversation)
 
 

@@ -48,7 +48,7 @@ def _decided(given: Any) -> bool | str:
     return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
 
 
-def _read(said: Any) -> tuple[Any, str]:
+def read_said(said: Any) -> tuple[Any, str]:
     """What the user said, as a message holds it, and the text in it.
 
     Raises:
@@ -61,7 +61,19 @@ def _read(said: Any) -> tuple[Any, str]:
     if isinstance(said, str):
         return said, said
     message = Message("user", freeze(list(said), "input"))
+    for part in message.content or ():
+        if not _is_part(part):
+            raise DefinitionError(
+                f"a run was given a message with the part {part!r:.60}; give dicts such as {{'type': 'text', 'text': 'hello'}}, with a text that is not empty"
+            )
     return message.content, message.text
+
+
+def _is_part(given: Any) -> bool:
+    """Whether it can be a part of a message. What no provider takes would be in the history, and refused, for ever."""
+    kind = given.get("type") if isinstance(given, dict) else None
+    text = given.get("text") if kind == "text" else "."
+    return isinstance(kind, str) and isinstance(text, str) and text.strip() != ""
 
 
 class _Unkept(NamedTuple):
@@ -113,7 +125,7 @@ class Run:
                 self._handling = Handling(around.config.run_context)
             if said is None:
                 return self._taken_up()
-            content, text = _read(said)
+            content, text = read_said(said)
             settings = around.config.settings
             if settings.budget is not None:
                 self._start_clock(settings.budget, 0.0)

@@ -20,6 +20,7 @@ from agentgraph import (
     ContextError,
     DefinitionError,
     Entry,
+    MemoryStore,
     RunCompleted,
     RunConfig,
     ScriptedModel,
@@ -181,6 +182,40 @@ def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
     assert isinstance(other.run("me too").error, Conflict)
     thread.join()
     assert results[0].output == "done"
+
+
+@pytest.mark.parametrize("fault", ["never answers", "fails"])
+def test_what_is_wrong_with_one_store_costs_no_turn_of_another_its_lease(fault: str) -> None:
+    asked, over = threading.Event(), threading.Event()
+    conflicts: list[Any] = []
+    store = MemoryStore()
+
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "before renew":
+            asked.set()
+            if fault == "fails":
+                raise OSError
+            over.wait(WATCHDOG)
+
+    def long(request: Any) -> str:
+        time.sleep(3 * GONE)
+        conflicts.append(runner("other").conversation("c", store).run("me too").error)
+        return "long"
+
+    def endless(request: Any) -> str:
+        over.wait(WATCHDOG)
+        return "late"
+
+    faulty = runner(endless).conversation("c", Between(MemoryStore(), at), lease=GONE)
+    thread = threading.Thread(target=faulty.run, args=("go",))
+    thread.start()
+    asked.wait(WATCHDOG)
+    result = runner(long).conversation("c", store, lease=GONE).run("go")
+    over.set()
+    thread.join()
+
+    assert (result.output, result.error) == ("long", None)
+    assert [type(error) for error in conflicts] == [Conflict]
 
 
 def test_an_owner_that_comes_back_after_another_took_over_changes_nothing(store: Store) -> None:

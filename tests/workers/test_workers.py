@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import psycopg
 import pytest
@@ -211,6 +212,20 @@ def test_what_is_not_over_or_not_there(tmp_path: Path) -> None:
             executor.result(run_id)
         with pytest.raises(DefinitionError, match="nothing to say"):
             executor.submit("c", "")
+
+
+def test_what_nobody_can_say_is_refused_when_it_is_submitted(tmp_path: Path) -> None:
+    with executor_at(f"sqlite:///{tmp_path}/kept.db") as executor:
+        given: Any
+        for given in (5, b"hello", object(), {"text": "hello"}, " "):
+            with pytest.raises(DefinitionError, match="a run was given"):
+                executor.submit("c", given)
+        with pytest.raises(ContextError, match="which JSON cannot hold"):
+            executor.submit("c", [{"type": "text", "text": float("nan")}])
+        with pytest.raises(DefinitionError, match="give seconds, 0 or more"):
+            executor.result("any", float("nan"))
+
+        assert list(executor.store.turns_left(0.0)) == []
 
 
 def test_a_store_that_workers_cannot_share() -> None:
