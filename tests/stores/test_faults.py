@@ -289,6 +289,7 @@ def test_a_server_that_crashes_for_three_seconds_under_load_is_not_noticed(postg
         threads = [threading.Thread(target=hold, args=(n,)) for n in range(60)]
         for thread in threads[:30]:
             thread.start()
+        postgres.checkpoint()
         postgres.crash()
         for thread in threads[30:]:
             thread.start()

@@ -96,6 +96,7 @@ def test_a_server_that_crashes_for_three_seconds_loses_and_doubles_nothing(postg
         until(lambda: all("is ready" in worker.said for worker in both))
         runs = submit(executor, TURNS)
         until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 4)
+        postgres.checkpoint()
         postgres.crash()
         sleep(3)
         postgres.start()
