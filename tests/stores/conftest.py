@@ -18,6 +18,13 @@ def postgres() -> Iterator[Cluster]:
         yield server
 
 
+@pytest.fixture
+def crashing() -> Iterator[Cluster]:
+    """A server for one test, which may crash it: it comes back the sooner the fewer databases it has."""
+    with cluster() as server:
+        yield server
+
+
 @pytest.fixture(params=["sqlite", "postgres"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a store that other processes can open too."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.conftest import database, postgres
+from tests.stores.conftest import crashing, database, postgres
 
-__all__ = ["database", "postgres"]
+__all__ = ["crashing", "database", "postgres"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

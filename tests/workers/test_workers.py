@@ -90,16 +90,15 @@ def test_a_worker_that_is_killed_is_replaced_by_the_other(database: str, tmp_pat
         assert other.stop() == 0, other.said
 
 
-def test_a_server_that_crashes_for_three_seconds_loses_and_doubles_nothing(postgres: Cluster, tmp_path: Path) -> None:
-    database = postgres.database()
+def test_a_server_that_crashes_for_three_seconds_loses_and_doubles_nothing(crashing: Cluster, tmp_path: Path) -> None:
+    database = crashing.database()
     with executor_at(database) as executor, workers(tmp_path, database, 2, "--concurrency", "4") as both:
         until(lambda: all("is ready" in worker.said for worker in both))
         runs = submit(executor, TURNS)
         until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 4)
-        postgres.checkpoint()
-        postgres.crash()
+        crashing.crash()
         sleep(3)
-        postgres.start()
+        crashing.start()
 
         assert held_once(executor, runs, tmp_path) == 0
         assert [worker.process.poll() for worker in both] == [None, None]
