@@ -312,6 +312,7 @@ def collected_elsewhere() -> Iterator[None]:
 
     collector, usual = threading.Thread(target=collect), sys.getswitchinterval()
     gc.disable()
+    gc.freeze()  # what other tests have left behind is not looked through each time
     sys.setswitchinterval(1e-6)
     collector.start()
     try:
@@ -320,6 +321,7 @@ def collected_elsewhere() -> Iterator[None]:
         over.set()
         collector.join()
         sys.setswitchinterval(usual)
+        gc.unfreeze()
         gc.enable()
         gc.collect()
 
