@@ -17,6 +17,7 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 from agentgraph.runtime.outcome import Outcome
+from agentgraph.runtime.parent import leave_to_the_parent
 
 T = TypeVar("T")
 _DONE = object()
@@ -33,7 +34,6 @@ class BackgroundLoop:
         self._at_close: list[Callable[[], Awaitable[object]]] = []
         self._at_fork: list[Callable[[], object]] = []
         self._selector: selectors.BaseSelector | None = None
-        self._of_the_parent: list[object] = []
         self._open: set[AsyncGenerator[Any, None]] = set()
         """Generators that are being iterated. Kept, so that the garbage collector closes none while `_closing` does, in another thread."""
 
@@ -156,11 +156,12 @@ class BackgroundLoop:
         What watches the connections is one epoll for both, and a connection that is closed here would go unheard there: so
         the selector lets go of it and begins anew. The loop is kept, so that no other is taken for it by its id.
         """
+        leave_to_the_parent(self._loop)
         if self._selector is not None:
+            leave_to_the_parent(list(self._selector.get_map().values()))  # the streams that wait for something
             with suppress(OSError):  # a kqueue is not inherited
                 self._selector.close()
             self._selector.__init__()  # type: ignore[misc]
-        self._of_the_parent.append(self._loop)
         self._lock = threading.RLock()
         self._loop = self._thread = self._selector = None
         for function in self._at_fork:

@@ -12,6 +12,7 @@ from typing import Any
 
 from agentgraph.errors import ModelError
 from agentgraph.runtime.loop import LOOP
+from agentgraph.runtime.parent import leave_to_the_parent
 
 _INSTALL = 'pip install "agentgraph-fsm[litellm]"'
 
@@ -45,12 +46,10 @@ def _tend(imported: Any) -> None:
     LOOP.on_fork(_forget_the_parents_clients)
 
 
-_of_the_parent: list[Any] = []
-
-
 def _forget_the_parents_clients() -> None:
-    _of_the_parent.append(_module.in_memory_llm_clients_cache)  # what is collected is closed, and these are the parent's
-    _module.in_memory_llm_clients_cache = type(_of_the_parent[-1])()
+    of_the_parent = _module.in_memory_llm_clients_cache
+    leave_to_the_parent(of_the_parent)
+    _module.in_memory_llm_clients_cache = type(of_the_parent)()
 
 
 async def prepared() -> None:
