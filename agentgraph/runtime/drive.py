@@ -57,14 +57,15 @@ Wanted = Ask | Call | Start | Await | Keep | Observation
 
 def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     """Do the whole run. The run's context is current at every yield."""
-    waiting: deque[Effect] = deque(run.begin(said))
+    waiting: deque[Effect] = deque()
+    _line_up(waiting, run.begin(said))
     most = run.around.config.tool_concurrency
     running = 0
     while (run.unkept is None or not (yield KEEP)) and (waiting or running):
         while run.outbox:
             yield run.outbox.popleft()
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
-            effect = waiting.popleft() if len(waiting) == 1 else _first(waiting)
+            effect = waiting.popleft()
             event: Event | None
             if run.deadline is not None and run.is_late and type(effect) is not Finish:
                 running, waiting = 0, deque(run.feed(run.time_up()))
@@ -79,7 +80,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 while run.outbox:
                     yield run.outbox.popleft()
                 if not isinstance(tool_run, ToolRun):
-                    waiting.extend(run.feed(tool_run))
+                    _line_up(waiting, run.feed(tool_run))
                     continue
                 if running or (waiting and any(type(other) is RunTool for other in waiting)):
                     running += 1
@@ -101,16 +102,18 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
             running = 0
             waiting.clear()
         if event is not None:
-            waiting.extend(run.feed(event))
+            _line_up(waiting, run.feed(event))
     run.close()
     while run.outbox:
         yield run.outbox.popleft()
 
 
-def _first(waiting: deque[Effect]) -> Effect:
-    """What is to be done next: people are asked before tools run, so that a run does the same when it is taken up from its context."""
-    for effect in waiting:
-        if type(effect) is AskApproval:
-            waiting.remove(effect)
-            return effect
-    return waiting.popleft()
+def _line_up(waiting: deque[Effect], effects: tuple[Effect, ...]) -> None:
+    """Put `effects` behind those that wait. But people are asked before tools run, so that a run does the same when it is taken up
+    from its context.
+    """
+    waiting.extend(effects)
+    if len(waiting) > 1 and any(type(effect) is AskApproval for effect in effects):
+        first = sorted(waiting, key=lambda effect: type(effect) is not AskApproval)
+        waiting.clear()
+        waiting.extend(first)
