@@ -184,7 +184,7 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
         if type(self.agent) not in TEXT_OR_NONE or type(self.turn) is not int or type(self.usage) is not Usage:
             _refuse_wrong_types(self)
         if type(self.messages) is not History:
-            force_setattr(self, "messages", History(map(_message, _several(self.messages, "messages"))))
+            force_setattr(self, "messages", _history(self.messages))
         if type(self.data) is not FrozenDict:
             force_setattr(self, "data", _data(self.data))
         if type(self.facts) is not frozenset:
@@ -264,6 +264,10 @@ def _refuse_wrong_types(context: Context) -> None:
     if not isinstance(given.agent, str | None) or not isinstance(given.turn, int) or not isinstance(given.usage, Usage):
         message = f"a context has agent={given.agent!r:.40}, turn={given.turn!r:.40}, usage={given.usage!r:.60}; give a name or None, an int, a Usage"
         raise ContextError(message, context)
+
+
+def _history(given: Any) -> History:
+    return given if isinstance(given, History) else History(map(_message, _several(given, "messages")))
 
 
 def _message(given: Any) -> Message:

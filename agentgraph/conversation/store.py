@@ -98,6 +98,10 @@ class Store(Protocol):
         """The steps from `first` to `last`, in order."""
         ...
 
+    def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
+        """The last step up to `last` that has all fields, and the steps behind it up to `last`, in order."""
+        ...
+
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys."""
         ...

@@ -2,14 +2,15 @@
 
 An entry holds the event, and of the context after it what the step changed: the new messages, and those fields that are
 other than before. All fields are written whenever the changes since the last time add up to as much text as that took.
-So a journal is at most twice as long as what changed, and a context is read from at most twice its own length.
+So a journal is at most twice as long as what changed, and a context is read from at most twice its own length. The messages before
+the last time are counted there, so that they need not be read before somebody looks at them.
 
 A conversation is resumed from its contexts, not by replaying its events, so code that changed goes on where old code stopped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -17,12 +18,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.context_json import FORM, as_context, messages_in, plain
+from agentgraph.conversation.context_json import FORM, as_context, as_value, messages_in, plain
 from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.store import Entry
 from agentgraph.conversation.stored import parsed, written as as_line
+from agentgraph.conversation.unread import Unread
 from agentgraph.engine.event_json import as_event
 from agentgraph.errors import AgentGraphError, Damaged, StoreError
 
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 _FIELDS = tuple(name for name in Context.__struct_fields__ if name != "messages")
 _VERSION = "v"
+_BEFORE = "messages"
+"""Beside all fields: how many messages came before, and of which conversation they are."""
 
 
 class Place(Struct, frozen=True, gc=False):
@@ -43,7 +47,11 @@ class Place(Struct, frozen=True, gc=False):
     """Characters of the last state that has all fields."""
     since: int = 0
     """Characters of the states since then."""
+    born: str = ""
+    """Tells the conversation from others that had its id before they were deleted."""
 
+
+NOWHERE = Place()
 
 # -- writing -----------------------------------------------------------------------------------------------------------
 
@@ -55,7 +63,7 @@ def written(place: Place, event: Event | None, after: Context) -> tuple[Entry, P
     names = _FIELDS if whole else [name for name in _FIELDS if getattr(after, name) is not getattr(before, name)]
     fields = {name: getattr(after, name) for name in names}
     if whole:
-        fields[_VERSION] = FORM.version
+        fields |= {_VERSION: FORM.version, _BEFORE: (len(before.messages), place.born)}
     elif "data" in fields:
         fields["data"] = {key: value for key, value in after.data.items() if before.data.get(key, before) is not value}
     state, said = _text(fields), after.messages[len(before.messages) :]
@@ -68,7 +76,7 @@ def written(place: Place, event: Event | None, after: Context) -> tuple[Entry, P
         after.progress is not None,
     )
     sizes = (len(state), 0) if whole else (place.whole, place.since + len(state))
-    return entry, Place(entry.seq, after, *sizes)
+    return entry, Place(entry.seq, after, *sizes, place.born)
 
 
 def _text(value: Any) -> str:
@@ -120,6 +128,30 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
     return place
 
 
+def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Sequence[Entry]]) -> Place:
+    """The place behind the last of `entries`, the first of which has all fields. What was said earlier is read when somebody
+    looks at it: `before` gives the entries up to that first one, and raises as `latest` does.
+
+    Raises:
+        Damaged, StoreError: as `latest`.
+    """
+    first = entries[0]
+    if not first.seq:
+        return latest(conversation, NOWHERE, entries)
+    try:
+        count, born = _said_before(parsed(first.state))
+    except _UNREADABLE as wrong:
+        raise _unread(conversation, first, wrong) from wrong
+
+    def read() -> Iterable[Message]:
+        again = before()
+        if not again or again[-1] != first:
+            raise StoreError(f"what was said in the conversation {conversation!r:.60} cannot be read any more: it was deleted meanwhile")
+        return latest(conversation, NOWHERE, again).context.messages.first(count)
+
+    return latest(conversation, Place(first.seq - 1, Context(messages=Unread(count, read)), born=born), entries)
+
+
 def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
     """What a trace is made of."""
     return [(event, place.context) for event, place in read if event is not None]
@@ -135,6 +167,7 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
     version = given.pop(_VERSION, FORM.version)
     if version != FORM.version:
         raise StoreError(f"it has version {version!r}, and this library reads {FORM.version}: upgrade it")
+    born = _said_before(given)[1] if entry.whole else place.born
     if (set(given) != set(_FIELDS)) if entry.whole else not given.keys() <= set(_FIELDS):
         raise Damaged(f"it has the fields {', '.join(given)}")
     read = as_context(given)
@@ -143,7 +176,11 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
         fields["data"] = FrozenDict({**place.context.data, **read.data})
     context = replace(place.context, messages=messages, **fields)
     size = len(entry.state)
-    return Place(entry.seq, context, *((size, 0) if entry.whole else (place.whole, place.since + size)))
+    return Place(entry.seq, context, *((size, 0) if entry.whole else (place.whole, place.since + size)), born)
+
+
+def _said_before(state: dict[str, Any]) -> tuple[int, str]:
+    return as_value(state.pop(_BEFORE, None), tuple[int, str])
 
 
 def _messages(text: str) -> list[Message]:

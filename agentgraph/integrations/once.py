@@ -17,12 +17,12 @@ from msgspec import Struct
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import UserSaid
-from agentgraph.engine.journal import Place, places
+from agentgraph.engine.journal import NOWHERE, Place, places
 from agentgraph.engine.turn import step
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, StoreError
 from agentgraph.runtime import threads
 from agentgraph.runtime.conversation import FRESH
-from agentgraph.runtime.journal import Journal, Known
+from agentgraph.runtime.journal import Journal
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.shown import shown
 
@@ -58,13 +58,13 @@ class Remembered:
     """What a worker knows of the conversations that it held last, up to `most`. From any number of threads."""
 
     def __init__(self, most: int) -> None:
-        self._most, self._known, self._lock = most, dict[str, Known](), threading.Lock()
+        self._most, self._known, self._lock = most, dict[str, Place](), threading.Lock()
 
-    def taken(self, conversation: str) -> Known:
+    def taken(self, conversation: str) -> Place:
         """What is known of it, taken out while it is held."""
-        return self._known.pop(conversation, None) or Known()
+        return self._known.pop(conversation, None) or NOWHERE
 
-    def put(self, conversation: str, known: Known) -> None:
+    def put(self, conversation: str, known: Place) -> None:
         """Remember it, and forget the one that was held longest ago."""
         with self._lock:
             self._known[conversation] = known
@@ -75,7 +75,7 @@ class Remembered:
         return len(self._known)
 
 
-def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wait: float, known: Known) -> Known:
+def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wait: float, known: Place) -> Place:
     """Hold `turn`, or take up what was left of it, and write down what it came to. Nothing, when that is written, or it was deleted.
 
     `known` is what was read of the conversation before; what is known of it now is returned.
@@ -102,8 +102,8 @@ def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wa
         if isinstance(wrong, Conflict | StoreError) and not isinstance(wrong, Damaged):
             raise
         store.settle(turn.id, _given_up(turn, wrong).to_json())
-        return Known()
-    return Known(journal.born, journal.place)
+        return NOWHERE
+    return journal.place
 
 
 def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
@@ -122,7 +122,7 @@ def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
 def _came_to(machine: Machine, conversation: str, entries: Sequence[Entry], begun: int) -> Outcome | None:
     """What the turn that began at step `begun` came to; None when it goes on."""
     before: Context = FRESH
-    for event, place in places(conversation, Place(), entries):
+    for event, place in places(conversation, NOWHERE, entries):
         if place.seq > begun and isinstance(event, UserSaid):
             return Outcome("interrupted", None, "the conversation went on before this turn was over")
         if place.seq >= begun and event is not None and place.context.progress is None:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.store import key_of
-from agentgraph.engine.journal import Place, latest, pairs, places
+from agentgraph.engine.journal import NOWHERE, pairs, places, recent
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
-from agentgraph.runtime.journal import Journal, Known, refuse_other_than_seconds
+from agentgraph.runtime.journal import Journal, refuse_other_than_seconds
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.store import Store
+    from agentgraph.conversation.store import Entry, Store
     from agentgraph.runtime.agent_runner import AgentRunner, Said
     from agentgraph.runtime.config import RunConfig
     from agentgraph.runtime.observations import Observation
@@ -29,7 +29,7 @@ DEFAULT_LEASE = 30.0
 FRESH = Context()
 _NEVER = 2**62  # steps: no conversation has as many
 _FORKED = 80  # characters of an id in that of a branch: each is up to 12 in a key, which has an end
-_METHODS = ("lease", "renew", "release", "append", "entries", "list", "delete", "close")
+_METHODS = ("lease", "renew", "release", "append", "entries", "latest", "list", "delete", "close")
 
 
 class Conversation:
@@ -55,7 +55,8 @@ class Conversation:
         key_of(id)
         self.id, self.store, self.wait, self.lease = id, store, wait, lease
         self._runner, self._start = runner, begin
-        self._known = Known()
+        self._known = NOWHERE
+        """How far it was read here: that need not be read again."""
 
     # -- turns -------------------------------------------------------------------------------------------------------------
 
@@ -94,7 +95,7 @@ class Conversation:
     def _begun(
         self, config: RunConfig | None, deps: Any, *, streaming: bool = False, approvals: Mapping[str, bool | str] | None = None
     ) -> Run:
-        known = self._known.place
+        known = self._known
         start = known.context if known.seq >= 0 else self._start  # what the result of a turn that cannot begin stands at
         run = self._runner.begun(start, config, deps, streaming=streaming, approvals=approvals)
         run.journal = Journal(self.store, self.id, self.lease, self._start)
@@ -132,7 +133,7 @@ class Conversation:
         try:
             yield
         finally:
-            self._known = Known(journal.born, journal.place)
+            self._known = journal.place
             journal.close()
 
     @asynccontextmanager
@@ -147,20 +148,24 @@ class Conversation:
         try:
             yield
         finally:
-            self._known = Known(journal.born, journal.place)
+            self._known = journal.place
             await journal.aclose()
 
     # -- reading -----------------------------------------------------------------------------------------------------------
 
     @property
     def context(self) -> Context:
-        """The latest snapshot in the store, whoever has written it.
+        """The latest snapshot in the store, whoever has written it. It costs the same after ten thousand turns as after ten: its older
+        messages are read when they are looked at.
 
         Raises:
-            StoreError: when it cannot be read.
+            StoreError: when it cannot be read; or, when its messages are looked at, if they cannot be, or were deleted since.
         """
-        entries = self.store.entries(self.id)
-        return latest(self.id, Place(), entries).context if entries else self._start
+        entries = self.store.latest(self.id)
+        return self._recent(entries) if entries else self._start
+
+    def _recent(self, entries: Sequence[Entry]) -> Context:
+        return recent(self.id, entries, lambda: self.store.entries(self.id, 0, entries[0].seq)).context
 
     def history(self) -> Trace:
         """All that has happened, as one trace; the n-th of its contexts is `at(n)`.
@@ -168,23 +173,23 @@ class Conversation:
         Raises:
             StoreError: when it cannot be read, naming the first step that cannot.
         """
-        read = list(places(self.id, Place(), self.store.entries(self.id)))
+        read = list(places(self.id, NOWHERE, self.store.entries(self.id)))
         return Trace(read[0][1].context if read else self._start, pairs(read))
 
     def at(self, seq: int) -> Context:
-        """The context after step `seq`; 0 is where the conversation began.
+        """The context after step `seq`; 0 is where the conversation began. Its older messages are read as those of `context`.
 
         Raises:
             ContextError: when there is no such step.
-            StoreError: when it cannot be read.
+            StoreError: as for `context`.
         """
         given: Any = seq
-        entries = self.store.entries(self.id, 0, seq) if type(given) is int and 0 <= given < _NEVER else ()
+        entries = self.store.latest(self.id, seq) if type(given) is int and 0 <= given < _NEVER else ()
         if not entries or entries[-1].seq != seq:
             last = len(self.store.entries(self.id)) - 1
             has = f"the steps 0 to {last}" if last >= 0 else "no step yet"
             raise ContextError(f"the conversation {self.id!r:.60} has no step {seq!r:.40}; it has {has}", seq)
-        return latest(self.id, Place(), entries).context
+        return self._recent(entries)
 
     # -- more of them --------------------------------------------------------------------------------------------------------
 
@@ -199,7 +204,7 @@ class Conversation:
         called = f"{self.id[:_FORKED]}/{uuid4().hex}" if new_id is None else new_id
         forked = Conversation(self._runner, called, self.store, start, self.wait, self.lease)
         journal = Journal(self.store, forked.id, self.lease, start)
-        journal.open(Known(), 0.0)
+        journal.open(NOWHERE, 0.0)
         try:
             journal.begin()
         finally:
@@ -208,7 +213,7 @@ class Conversation:
 
     def delete(self) -> bool:
         """Forget it, with all its steps; whether there was one. A turn that goes on ends with a `Conflict`."""
-        self._known = Known()
+        self._known = NOWHERE
         return self.store.delete(self.id)
 
     def __repr__(self) -> str:

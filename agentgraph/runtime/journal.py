@@ -8,7 +8,9 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from agentgraph.engine.journal import Place, latest, written
+from msgspec.structs import replace
+
+from agentgraph.engine.journal import NOWHERE, Place, latest, written
 from agentgraph.errors import AgentGraphError, Conflict, DefinitionError, StoreError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
@@ -36,23 +38,13 @@ def refuse_other_than_seconds(who: str, name: str, given: Any, least: float) -> 
         raise DefinitionError(f"{who} given {name}={given!r:.40}; give seconds, {least:g} or more and at most a year")
 
 
-class Known:
-    """What of a conversation was read before: it need not be read again."""
-
-    __slots__ = ("born", "place")
-
-    def __init__(self, born: str = "", place: Place | None = None) -> None:
-        self.born, self.place = born, place or Place()
-
-
 class Journal:
     """One turn's own. `owner` is unlike that of any other turn, so a step that was written says which turn wrote it."""
 
     def __init__(self, store: Store, conversation: str, seconds: float, start: Context) -> None:
         self.store, self.conversation, self.seconds, self.start = store, conversation, seconds, start
         self.owner = uuid4().hex
-        self.born = ""
-        self.place = Place()
+        self.place = NOWHERE
         self.is_held = True
         """Whether the lease is still to be given back."""
         self._order = threading.RLock()
@@ -60,8 +52,8 @@ class Journal:
 
     # -- the lease -------------------------------------------------------------------------------------------------------
 
-    def open(self, known: Known, wait: float) -> Context:
-        """Take the conversation, waiting up to `wait` seconds for its turn; where it stands.
+    def open(self, known: Place, wait: float) -> Context:
+        """Take the conversation, waiting up to `wait` seconds for its turn; where it stands. What is `known` of it is not read again.
 
         Raises:
             Conflict: when another turn still has it then.
@@ -75,7 +67,7 @@ class Journal:
             pause = min(2 * pause, _LONGEST_PAUSE)
         return self._read(taken, known)
 
-    async def aopen(self, known: Known, wait: float) -> Context:
+    async def aopen(self, known: Place, wait: float) -> Context:
         """`open`, in asyncio."""
         until, pause = monotonic() + wait, _FIRST_PAUSE
         try:
@@ -119,18 +111,17 @@ class Journal:
         if self._is_closed:
             raise asyncio.CancelledError
 
-    def _read(self, taken: Lease, known: Known) -> Context:
+    def _read(self, taken: Lease, known: Place) -> Context:
         with self._order:
             self._refuse_late()
             HEARTBEAT.hold(self)
         try:
-            self.born = taken.born
-            place = known.place if known.born == taken.born and known.place.seq <= taken.seq else Place()
+            place = known if known.born == taken.born and known.seq <= taken.seq else NOWHERE
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
             if place.seq < taken.seq:
                 raise StoreError(f"step {place.seq + 1} of the conversation {self.conversation!r:.60}, which has {taken.seq}, is missing")
-            self.place = place
+            self.place = replace(place, born=taken.born)
         except BaseException:
             self.close()
             raise
@@ -156,7 +147,7 @@ class Journal:
             Conflict: when it has begun already.
             StoreError: when it cannot be written.
         """
-        entry, place = written(Place(), None, self.start)
+        entry, place = written(Place(born=self.place.born), None, self.start)
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place
 

@@ -231,7 +231,7 @@ class Run:
     def origin(self) -> str:
         """What tells this run's calls from those of all others: it is the same when the conversation is taken up from a store."""
         if not self._origin:
-            self._origin = self.journal.born if self.journal is not None else uuid4().hex
+            self._origin = self.journal.place.born if self.journal is not None else uuid4().hex
         return self._origin
 
     def is_within(self, outer: Run, call_id: str) -> None:

@@ -85,6 +85,15 @@ class MemoryStore:
             kept = self._kept.get(key_of(conversation))
             return [] if kept is None else [entry for _, entry in kept.entries[first : None if last is None else last + 1]]
 
+    def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
+        """See `Store.latest`."""
+        with self._lock:
+            kept = self._kept.get(key_of(conversation))
+            written = [] if kept is None else kept.entries
+            end = len(written) if last is None else min(last + 1, len(written))
+            whole = next((at for at in range(end - 1, 0, -1) if written[at][1].whole), 0)
+            return [entry for _, entry in written[whole:end]]
+
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
         begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""

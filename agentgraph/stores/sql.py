@@ -57,6 +57,7 @@ _ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state,
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
 _ENTRIES = """SELECT seq, event, state, whole, messages, under_way FROM agentgraph_steps
     WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
+_WHOLE = "SELECT seq FROM agentgraph_steps WHERE conversation = ? AND seq <= ? AND whole = 1 ORDER BY seq DESC LIMIT 1"
 _LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END FROM agentgraph_conversations
     WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
 _FORGET = (
@@ -210,6 +211,11 @@ class SQLStore(turns.TurnRows):
         """See `Store.entries`."""
         rows = self._read(_ENTRIES, key_of(conversation), first, _LAST if last is None else min(last, _LAST))
         return [Entry(seq, event, state, bool(whole), messages, bool(under_way)) for seq, event, state, whole, messages, under_way in rows]
+
+    def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
+        """See `Store.latest`."""
+        whole = self._read(_WHOLE, key_of(conversation), _LAST if last is None else min(last, _LAST))
+        return self.entries(conversation, whole[0][0] if whole else 0, last)
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""

@@ -43,6 +43,9 @@ class Between:
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         return self.inner.entries(conversation, first, last)
 
+    def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
+        return self.inner.latest(conversation, last)
+
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         return self.inner.list(prefix, after, limit)
 

@@ -205,6 +205,41 @@ def test_a_damaged_step(database: str, damage: str) -> None:
         assert runner("on").conversation(conversation.fork(step.seq - 1).id, store).run("go").output == "on"
 
 
+def test_what_was_said_long_ago_is_read_when_it_is_looked_at(store: Store) -> None:
+    held = runner(*"abcdef")
+    conversation = held.conversation("c", store)
+    results = [conversation.run(word) for word in ("one", "two", "three", "four")]
+    assert len(store.latest("c")) < len(store.entries("c"))
+
+    context = held.conversation("c", store).context
+
+    assert (len(context.messages), context.turn) == (8, 4)
+    assert context == results[-1].context
+    assert [message.text for message in context.messages[-2:]] == ["four", "d"]
+
+
+def test_what_was_said_long_ago_cannot_be_read_of_a_conversation_that_is_gone(store: Store) -> None:
+    """Nor is what was said in another one of the same name taken for it."""
+    held = runner(*"abcdefgh")
+    conversation = held.conversation("c", store)
+    for word in ("one", "two", "three", "four"):
+        conversation.run(word)
+    gone, replaced = conversation.context, conversation.context
+    looked_at = conversation.context
+    assert looked_at.messages[0].text == "one"
+
+    conversation.delete()
+    with pytest.raises(StoreError, match="it was deleted meanwhile"):
+        said(gone)
+    for word in ("five", "six", "seven", "eight"):
+        conversation.run(word)
+    with pytest.raises(StoreError, match="it was deleted meanwhile"):
+        said(replaced)
+
+    assert said(looked_at)[:2] == ["one", "a"]
+    assert (gone.agent, gone.turn) == ("Desk", 4)
+
+
 def test_a_step_that_is_missing(database: str) -> None:
     with open_store(database) as store:
         conversation = runner("a", "b").conversation("c", store)

@@ -10,9 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from agentgraph import Agent, AgentRunner, Conflict, Entry, KeywordModel, ModelRequest, Reply, StoreError, call, open_store, tool
-from agentgraph.engine.journal import Place, latest
+from agentgraph.engine.journal import NOWHERE, Place, latest
 from agentgraph.integrations.once import Outcome, Remembered, hold_once
-from agentgraph.runtime.journal import Known
 from agentgraph.stores.sql import SQLStore
 
 DONE = Outcome("completed", "done: booked tea")
@@ -50,7 +49,7 @@ def submitted(store: SQLStore, run: str, text: str = "tea", conversation: str = 
 def hold(store: SQLStore, run: str, wait: float = 0.0) -> Outcome | None:
     turn = store.turn(run)
     assert turn is not None
-    hold_once(CLERK, store, turn, 5.0, wait, Known())
+    hold_once(CLERK, store, turn, 5.0, wait, NOWHERE)
     settled = store.turn(run)
     return None if settled is None or settled.outcome is None else Outcome.from_json(settled.outcome)
 
@@ -177,25 +176,25 @@ def test_what_nobody_has_foreseen_ends_its_turn_alone(store: SQLStore, caplog: p
 
 
 def test_what_is_known_is_not_read_again_and_is_not_believed_of_another_conversation_of_its_name(store: SQLStore) -> None:
-    def held(run: str, known: Known) -> Known:
+    def held(run: str, known: Place) -> Place:
         submitted(store, run)
         turn = store.turn(run)
         assert turn is not None
         return hold_once(CLERK, store, turn, 5.0, 0.0, known)
 
-    known = held("first", Known())
-    assert known.place == latest("c", Place(), store.entries("c"))
-    store._wrote("UPDATE agentgraph_steps SET messages = 'damaged' WHERE conversation = 'c' AND seq < ?", known.place.seq)
+    known = held("first", NOWHERE)
+    assert known == latest("c", NOWHERE, store.entries("c"))
+    store._wrote("UPDATE agentgraph_steps SET messages = 'damaged' WHERE conversation = 'c' AND seq < ?", known.seq)
     known = held("second", known)
-    assert known.place.context.turn == 2
+    assert known.context.turn == 2
 
     store.delete("c")
-    assert held("third", known).place.context.turn == 1
+    assert held("third", known).context.turn == 1
 
 
 def test_a_worker_remembers_the_conversations_it_held_last() -> None:
     remembered = Remembered(2)
-    one, two, three = (Known(born) for born in "123")
+    one, two, three = (Place(born=born) for born in "123")
     remembered.put("1", one)
     remembered.put("2", two)
     remembered.put("1", remembered.taken("1"))
@@ -230,7 +229,7 @@ def test_a_turn_is_forgotten_with_its_conversation(store: SQLStore) -> None:
     store.lease("c", "other", 0.1)
     store.delete("c")
 
-    hold_once(CLERK, store, turn, 5.0, 1.0, Known())
+    hold_once(CLERK, store, turn, 5.0, 1.0, NOWHERE)
     assert (store.turn("run"), store.list()) == (None, [])
 
 
@@ -249,7 +248,7 @@ def test_what_a_user_says_is_kept_as_it_is(store: SQLStore) -> None:
     echo = AgentRunner(Agent("Echo", model=KeywordModel(default="heard")))
     turn = store.turn("run")
     assert turn is not None
-    hold_once(echo, store, turn, 5.0, 0.0, Known())
+    hold_once(echo, store, turn, 5.0, 0.0, NOWHERE)
 
     assert echo.conversation(text, store).context.messages[0].content == text
 

@@ -42,6 +42,22 @@ def test_few_states_are_read_however_many_there_are() -> None:
         assert sum(behind[:-1]) < len(entries[at].state)
 
 
+def test_the_latest_context_is_read_from_as_much_text_however_long_the_conversation() -> None:
+    """But for its messages, which are read when somebody looks at them."""
+    store, read = MemoryStore(), dict[int, int]()
+    conversation = RUNNER.conversation("c", store)
+    for turn in range(1, 1001):
+        result = conversation.run("What is my balance, please?")
+        if turn % 9 == 1:
+            entries = store.latest("c")
+            read[turn] = sum(len(entry.event) + len(entry.state) + len(entry.messages) for entry in entries)
+            context = RUNNER.conversation("c", store).context
+            assert len(context.messages) == len(result.context.messages)
+            assert context == result.context
+
+    assert max(read[turn] for turn in read if turn > 500) <= 1.2 * max(read[turn] for turn in read if turn < 100)
+
+
 def test_a_state_that_grows_is_stored_in_linear_space() -> None:
     """Data with a new key in each step: not copied whole each time."""
     place, total, context = Place(), 0, Context()

@@ -12,7 +12,7 @@ from agentgraph.cli.stored import opened, shown_id
 from agentgraph.cli.target import configured, runner_at
 from agentgraph.cli.visible import visible
 from agentgraph.definition.agent import Agent
-from agentgraph.engine.journal import Place, places
+from agentgraph.engine.journal import NOWHERE, places
 from agentgraph.errors import ContextError, DefinitionError
 from agentgraph.runtime.agent_runner import AgentRunner
 
@@ -40,7 +40,7 @@ def _row(it: Mapping[str, object]) -> tuple[object, ...]:
 def show_in(url: str | None, id: str, at: int | None, *, as_json: bool) -> None:
     """Print a conversation."""
     with opened(url) as store:
-        steps = list(places(id, Place(), store.entries(id, 0, at)))
+        steps = list(places(id, NOWHERE, store.entries(id, 0, at)))
         if not steps or (at is not None and steps[-1][1].seq != at):
             raise _missing(store, id, at)
     contexts = [place.context for _, place in steps]
