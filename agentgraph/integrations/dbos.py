@@ -24,7 +24,7 @@ from agentgraph.errors import AgentGraphError, Conflict, ContextError, Definitio
 from agentgraph.integrations.once import Outcome, Remembered, hold_once
 from agentgraph.runtime.journal import refuse_other_than_seconds
 from agentgraph.runtime.log import logger
-from agentgraph.runtime.run import read_said
+from agentgraph.runtime.said import read_said
 from agentgraph.stores.sql import SQLStore
 
 if TYPE_CHECKING:

@@ -13,8 +13,6 @@ from uuid import uuid4
 from msgspec import structs
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.frozen import freeze
-from agentgraph.conversation.message import Message
 from agentgraph.conversation.reply import Reply
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
@@ -25,12 +23,13 @@ from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import OUTCOME_UNKNOWN, request_for
 from agentgraph.engine.watch import watching
-from agentgraph.errors import AgentGraphError, ContextError, DefinitionError, LimitReached, ModelError
+from agentgraph.errors import AgentGraphError, ContextError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
 from agentgraph.runtime.observed import observed
 from agentgraph.runtime.result import RunResult
+from agentgraph.runtime.said import read_said
 from agentgraph.runtime.shown import harmless, shown
 from agentgraph.runtime.tool_run import ToolRun
 from agentgraph.runtime.watchers import WATCHERS
@@ -46,34 +45,6 @@ if TYPE_CHECKING:
 def _decided(given: Any) -> bool | str:
     """What an approver said: True, False, or why not; anything else is no approval."""
     return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
-
-
-def read_said(said: Any) -> tuple[Any, str]:
-    """What the user said, as a message holds it, and the text in it.
-
-    Raises:
-        DefinitionError: for what nobody can say.
-    """
-    if not isinstance(said, str | list | tuple):
-        raise DefinitionError(f"a run was given the input {said!r:.60}; give text, a list of content parts, or None to take up a run")
-    if not said or (isinstance(said, str) and said.isspace()):
-        raise DefinitionError("a run was given an empty message; say something, or give None to take up a run that was left")
-    if isinstance(said, str):
-        return said, said
-    message = Message("user", freeze(list(said), "input"))
-    for part in message.content or ():
-        if not _is_part(part):
-            raise DefinitionError(
-                f"a run was given a message with the part {part!r:.60}; give dicts such as {{'type': 'text', 'text': 'hello'}}, with a text that is not empty"
-            )
-    return message.content, message.text
-
-
-def _is_part(given: Any) -> bool:
-    """Whether it can be a part of a message. What no provider takes would be in the history, and refused, for ever."""
-    kind = given.get("type") if isinstance(given, dict) else None
-    text = given.get("text") if kind == "text" else "."
-    return isinstance(kind, str) and isinstance(text, str) and text.strip() != ""
 
 
 class _Unkept(NamedTuple):

@@ -1,4 +1,4 @@
-"""Models behind litellm: a string names one, such as "openai/gpt-5-mini". What litellm says is read here alone.
+"""Models behind litellm: a string names one, such as "openai/gpt-5-mini".
 
 What was found by trying, and is guarded against here: its synchronous streams deadlock when abandoned, and its clients belong to
 a loop, so every call runs on one background loop; it retries in several places, so it is told not to, and
@@ -13,37 +13,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Iterable, Mapping
+from functools import partial
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.reply import Reply
-from agentgraph.conversation.secret import Secret
-from agentgraph.conversation.usage import Usage
-from agentgraph.errors import DefinitionError, FailureReason, ProviderError
+from agentgraph.errors import DefinitionError, ProviderError
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.models.failure import failure, texts_of
 from agentgraph.runtime.models.litellm_library import litellm, prepared
+from agentgraph.runtime.models.litellm_stream import Writing
+from agentgraph.runtime.models.litellm_wire import question_of, reply_of, says_when_it_ends
 
 if TYPE_CHECKING:
     from agentgraph.definition.model import ModelRequest
 
 _SLACK = 0.05  # seconds by which litellm's own timer may be before ours
-_NOT_FINISHED: Mapping[str, FailureReason] = {
-    "length": "truncated",
-    "MAX_TOKENS": "truncated",
-    "content_filter": "withheld",
-    "MALFORMED_FUNCTION_CALL": "unreadable",
-    "UNEXPECTED_TOOL_CALL": "unreadable",
-    "TOO_MANY_TOOL_CALLS": "unreadable",
-}
-"""How an answer ends that is none. litellm has only its own words for it; Gemini's are in the fields beside."""
-_WHY_NOT = {
-    "truncated": "stopped at its output limit before it was whole; raise max_tokens, ask for less, or give accept_truncated=True",
-    "withheld": "was withheld by a content filter",
-    "unreadable": "was to be a call, and there is none that can be read",
-}
-_WITHOUT_SIGNAL = ("gemini", "vertex_ai", "vertex_ai_beta")
 
 
 class LiteLLMModel:
@@ -136,7 +121,7 @@ class LiteLLMModel:
     async def _stream(self, request: ModelRequest) -> AsyncGenerator[str | Reply, None]:
         from agentgraph.runtime.models.persistence import answered
 
-        async def begin(model: LiteLLMModel, until: float) -> _Writing | Reply:
+        async def begin(model: LiteLLMModel, until: float) -> Writing | Reply:
             return await model._begun(request, until)
 
         deadline = self._deadline()
@@ -156,14 +141,17 @@ class LiteLLMModel:
     # -- one attempt -----------------------------------------------------------------------------------------------
 
     async def _asked(self, request: ModelRequest, until: float) -> Reply:
-        return self._read(await self._answer(litellm().acompletion(**self._question(request)), request, until))
+        response = await self._answer(request, litellm().acompletion(**self._question(request)), until)
+        return reply_of(self.name, response, accept_truncated=self.accept_truncated)
 
-    async def _begun(self, request: ModelRequest, until: float) -> _Writing | Reply:
+    async def _begun(self, request: ModelRequest, until: float) -> Writing | Reply:
         """The stream, when its first text has come; or the whole reply, where nothing was to be shown."""
-        if request.tools and self._has_no_signal:
+        if request.tools and not says_when_it_ends(self.name):
             return await self._asked(request, until)
         question = {**self._question(request), "stream": True, "stream_options": {"include_usage": True}}
-        writing = _Writing(self, request, await self._answer(litellm().acompletion(**question), request, until))
+        wait = partial(self._answer, request)
+        pieces = await wait(litellm().acompletion(**question), until)
+        writing = Writing(self.name, pieces, wait, accept_truncated=self.accept_truncated)
         try:
             if await writing.look_ahead(until):
                 return writing
@@ -174,10 +162,13 @@ class LiteLLMModel:
         await writing.close()
         return reply if reply is not None else await self._asked(request, until)
 
+    def _question(self, request: ModelRequest) -> dict[str, Any]:
+        return question_of(self.name, self.timeout, self._params, request)
+
     def _deadline(self) -> float:
         return asyncio.get_running_loop().time() + self.timeout
 
-    async def _answer(self, answer: Awaitable[Any], request: ModelRequest, until: float, *, begun: bool = False) -> Any:
+    async def _answer(self, request: ModelRequest, answer: Awaitable[Any], until: float, *, begun: bool = False) -> Any:
         """Await `answer` until then. Around each wait of a stream, not around the stream: every step of it is a task of its own.
 
         Raises:
@@ -195,141 +186,5 @@ class LiteLLMModel:
             failed = failure(self.name, error, secrets, begun=begun, late=late)
         raise failed
 
-    @property
-    def _has_no_signal(self) -> bool:
-        """Whether a stream of this model does not say that it has come to its end."""
-        try:
-            _, provider, *_ = litellm().get_llm_provider(self.name)
-        except Exception:  # noqa: BLE001 - a provider that litellm cannot tell is not Gemini
-            return False
-        return provider in _WITHOUT_SIGNAL and "claude" not in self.name
-
-    def _question(self, request: ModelRequest) -> dict[str, Any]:
-        question: dict[str, Any] = _plain({**self._params, **request.params})
-        question |= {
-            "model": self.name,
-            "messages": [_wire(message) for message in request.messages],
-            "timeout": self.timeout,  # the same every time: litellm keeps a client, and its connections, for each
-            "num_retries": 0,
-            "max_retries": 0,
-            "drop_params": True,
-        }
-        question.pop("stream", None)  # whether it is streamed is not a param: `reply` and `stream` say so
-        if request.tools:
-            question["tools"] = [_plain(tool) for tool in request.tools]
-        if request.headers:
-            question["extra_headers"] = {**(question.get("extra_headers") or {}), **_plain(dict(request.headers))}
-        if request.output is not None:
-            schema = {"name": _schema_name(request.output.name), "schema": _plain(request.output.schema)}
-            question["response_format"] = {"type": "json_schema", "json_schema": schema}
-        return question
-
-    def _read(self, response: Any) -> Reply:
-        """The reply that a response gives.
-
-        Raises:
-            ProviderError: when it has none, or one that is not whole.
-        """
-        if response is None or not response.choices:
-            raise ProviderError(f"{self.name!r} sent a response without choices", "unreadable")
-        choice = response.choices[0]
-        calls = tuple(
-            ToolCall(call.id or "", call.function.name or "", call.function.arguments or "{}") for call in choice.message.tool_calls or ()
-        )
-        text = choice.message.content or getattr(choice.message, "refusal", None) or None
-        said = (getattr(choice, "provider_specific_fields", None) or {}).get("native_finish_reason")
-        reason = _NOT_FINISHED.get(str(said)) or _NOT_FINISHED.get(choice.finish_reason)
-        if reason is not None and not (reason == "truncated" and self.accept_truncated and text and not calls):
-            raise ProviderError(f"the answer of {self.name!r} {_WHY_NOT[reason]} ({said or choice.finish_reason})", reason)
-        return Reply(text, calls, _usage(response), choice.finish_reason)
-
     def __repr__(self) -> str:
         return f"LiteLLMModel({self.name!r})"
-
-
-class _Writing:
-    """One answer while it is written."""
-
-    def __init__(self, model: LiteLLMModel, request: ModelRequest, pieces: Any) -> None:
-        self._model, self._request, self._pieces = model, request, pieces
-        self._chunks: list[Any] = []
-        self._ahead: str | None = None
-        self.is_refusal = False
-        """Whether the model refuses in the field that OpenAI has for it, of which litellm keeps only the first piece of a stream."""
-
-    async def look_ahead(self, until: float) -> bool:
-        """Wait for the first text; whether there is any. The next `text` gives it."""
-        self._ahead = await self.text(until)
-        return self._ahead is not None
-
-    async def text(self, until: float) -> str | None:
-        """The next piece of text; None at the end."""
-        if self._ahead is not None:
-            text, self._ahead = self._ahead, None
-            return text
-        while (chunk := await self._next(until)) is not None:
-            self._chunks.append(chunk)
-            if chunk.choices:
-                delta = chunk.choices[0].delta
-                _name_calls(delta.tool_calls or ())
-                self.is_refusal = self.is_refusal or bool(getattr(delta, "refusal", None))
-                if delta.content:
-                    return str(delta.content)
-        return None
-
-    async def _next(self, until: float) -> Any:
-        return await self._model._answer(anext(self._pieces, None), self._request, until, begun=bool(self._chunks))  # noqa: SLF001 - its own file
-
-    def reply(self) -> Reply:
-        """The whole answer, when all of it has come.
-
-        Raises:
-            ProviderError: when it ended without saying that it was finished.
-        """
-        finished = getattr(self._pieces, "received_finish_reason", None)
-        if finished is None and self._model._has_no_signal:  # noqa: SLF001 - its own file
-            finished = getattr(self._pieces, "intermittent_finish_reason", None)
-        if finished is None:
-            raise ProviderError(
-                f"the stream of {self._model.name!r} was cut short: it ended without saying that it was finished", "cut_short"
-            )
-        return self._model._read(litellm().stream_chunk_builder(self._chunks))  # noqa: SLF001 - its own file
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-        await self._pieces.aclose()
-
-
-def _wire(message: Message) -> dict[str, Any]:
-    """A message for a provider: names of agents stay here, since some providers refuse blanks in them."""
-    said = message.to_openai()
-    return {key: said[key] for key in ("role", "content", "tool_calls", "tool_call_id") if key in said}
-
-
-def _name_calls(calls: Iterable[Any]) -> None:
-    """Give ids to calls that came without one: litellm drops those when it puts the pieces together."""
-    for call in calls:
-        if call.function is not None and call.function.name and not call.id:
-            call.id = f"call_{call.index}"
-
-
-def _plain(value: Any) -> Any:
-    """A deep, plain copy, secrets revealed: litellm changes what it is given."""
-    if isinstance(value, Secret):
-        return value.reveal()
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
-
-
-def _schema_name(name: str) -> str:
-    return "".join(ch if ch.isascii() and (ch.isalnum() or ch in "_-") else "_" for ch in name)[:64] or "output"
-
-
-def _usage(response: Any) -> Usage:
-    used = getattr(response, "usage", None)
-    try:
-        cost = float(litellm().completion_cost(completion_response=response))
-    except Exception:  # noqa: BLE001 - litellm raises several kinds for a model without a price
-        cost = None
-    return Usage(1, getattr(used, "prompt_tokens", 0) or 0, getattr(used, "completion_tokens", 0) or 0, cost)
