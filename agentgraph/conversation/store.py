@@ -34,6 +34,8 @@ class Entry(Struct, frozen=True, gc=False):
     """JSON of the messages that are new."""
     under_way: bool
     """Whether a run goes on behind this step."""
+    intact: bool = True
+    """Whether it is what was written; false where a store has found that it is not."""
 
 
 class Lease(Struct, frozen=True, gc=False):
@@ -95,7 +97,7 @@ class Store(Protocol):
         ...
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
-        """The steps from `first` to `last`, in order."""
+        """The steps from `first` to `last`, in order. One that was changed meanwhile is there, and not `intact`."""
         ...
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
@@ -141,6 +143,9 @@ def id_of(key: str) -> str:
         StoreError: for a key that it gives to none.
     """
     try:
-        return str(json.loads(f'"{key}"'))
+        conversation = str(json.loads(f'"{key}"'))
+        if json.dumps(conversation)[1:-1] != key:
+            raise ValueError("its id has another")
     except ValueError as wrong:
         raise StoreError(f"a conversation is kept under the key {key!r:.60}, which was not written by this library: {wrong}") from wrong
+    return conversation

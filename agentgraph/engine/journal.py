@@ -128,6 +128,8 @@ def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
 def _follow(seq: int, entry: Entry) -> None:
     if entry.seq != seq:
         raise Damaged(f"step {seq}, which comes before it, is missing")
+    if not entry.intact:
+        raise Damaged("it is not what was written")
 
 
 def _behind(place: Place, entry: Entry, messages: History) -> Place:

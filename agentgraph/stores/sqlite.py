@@ -107,6 +107,7 @@ class SQLiteStore(SQLStore):
 
     def _opened(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _text
         try:
             if self._version(connection.execute) < VERSION:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -124,3 +125,8 @@ class SQLiteStore(SQLStore):
         if self._process != os.getpid():
             self._of_the_parent.append(self._open)
             self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
+
+
+def _text(stored: bytes) -> str:
+    """What a disk has made of a text is no reason to read none of the others: its checksum tells."""
+    return stored.decode(errors="surrogateescape")
