@@ -101,7 +101,11 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
-        """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys."""
+        """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys: `limit` at most.
+
+        Raises:
+            StoreError: for what `page_of` refuses.
+        """
         ...
 
     def delete(self, conversation: str) -> bool:
@@ -134,6 +138,19 @@ def key_of(conversation: str) -> str:
     if not conversation.isascii() and id_of(key) != conversation:
         raise StoreError(f"a conversation has the id {conversation!r:.60}, with two halves of one character; give the character")
     return key
+
+
+def page_of(prefix: str, after: str, limit: int) -> tuple[str, str, int]:
+    """What `Store.list` is asked for, with keys in place of ids; "" is no id, and asks for all.
+
+    Raises:
+        StoreError: for what is no text, and a limit that is no number of conversations.
+    """
+    given: Any = limit
+    if type(given) is not int or given < 0:
+        raise StoreError(f"conversations were asked for with limit={limit!r:.40}; give an int, 0 or more")
+    begins, behind = ("" if text == "" else key_of(text) for text in (prefix, after))
+    return begins, behind, limit
 
 
 def id_of(key: str) -> str:

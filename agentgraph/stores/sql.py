@@ -18,7 +18,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct
 
-from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of
+from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of, page_of
 from agentgraph.errors import StoreError
 from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
@@ -233,8 +233,8 @@ class SQLStore(turns.TurnRows):
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
-        begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""
-        rows = self._read(_LIST, len(begins), begins, behind, min(limit, _LAST))
+        begins, behind, most = page_of(prefix, after, limit)
+        rows = self._read(_LIST, len(begins), begins, behind, min(most, _LAST))
         return [_as(Stored, (id_of(key), seq, bool(under_way), *times)) for key, seq, under_way, *times in rows]
 
     def delete(self, conversation: str) -> bool:

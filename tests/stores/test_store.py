@@ -176,6 +176,30 @@ def test_more_than_there_can_be_is_all_there_is(store: Store) -> None:
     assert len(store.list(limit=10**30)) == 1
 
 
+@pytest.mark.parametrize("limit", [None, -1, True, 2.0, "2"])
+def test_a_list_of_no_length_is_refused_with_what_to_give(store: Store, limit: Any) -> None:
+    filled(store, "c")
+
+    with pytest.raises(StoreError, match=r"conversations were asked for with limit=.*; give an int, 0 or more"):
+        store.list(limit=limit)
+    assert list(store.list(limit=0)) == []
+
+
+@pytest.mark.parametrize("given", [{"prefix": None}, {"prefix": 0}, {"prefix": b""}, {"after": None}, {"after": "x" * 10_000}])
+def test_a_list_of_ids_that_cannot_be_is_refused(store: Store, given: Any) -> None:
+    with pytest.raises(StoreError, match=r"give a text|an index of 1,000 at most"):
+        store.list(**given)
+
+
+@pytest.mark.parametrize("last", [None, *range(-4, 5)])
+def test_steps_are_read_from_the_first_to_the_last(store: Store, last: int | None) -> None:
+    filled(store, "c")
+
+    for first in range(-4, 5):
+        meant = [entry(seq) for seq in range(3) if first <= seq <= (2 if last is None else last)]
+        assert list(store.entries("c", first, last)) == meant
+
+
 def test_they_are_listed_in_pages(store: Store) -> None:
     names = [f"room/{n:02}" for n in range(7)]
     for name in [*names, "lobby"]:
