@@ -133,6 +133,8 @@ class SQLStore(turns.TurnRows):
     dialect: Dialect
     where: str
     """The database, for messages."""
+    create: bool
+    """Whether what is missing is made."""
 
     # -- what a database adds --------------------------------------------------------------------------------------------
 
@@ -158,12 +160,12 @@ class SQLStore(turns.TurnRows):
         """Of the tables that are there; 0 where there are none.
 
         Raises:
-            StoreError: when a newer version of this library has made them.
+            StoreError: when a newer version of this library has made them, and when there are none and none are to be made.
         """
-        if not execute(self.dialect.schema, ()).fetchone()[0]:
-            return 0
-        found = execute(_VERSION, ()).fetchone()
+        found = execute(_VERSION, ()).fetchone() if execute(self.dialect.schema, ()).fetchone()[0] else None
         version = 0 if found is None else int(found[0])
+        if not version and not self.create:
+            raise StoreError(f"{self.where} holds no conversations; give a store that does")
         if version > VERSION:
             raise StoreError(
                 f"{self.where} has tables of version {version}, and this library knows {VERSION}: upgrade it; nothing was touched"

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -24,11 +25,12 @@ _PAUSE = 0.005
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _REFUSED = (sqlite3.Error, ValueError, OverflowError)
 """What sqlite3 raises; the last two for text and numbers that no file has, such as a path with NUL."""
+_BESIDE = ("-wal", "-shm")  # files that SQLite keeps beside a database
 _PRIMARY = 0xFF  # the part of an error code that says what, without the details
 
 
 class SQLiteStore(SQLStore):
-    """Conversations in the file at `path`, which is made when it is missing.
+    """Conversations in the file at `path`, which is made when it is missing and `create` is not false.
 
     Raises:
         StoreError: when it cannot be opened, is no database, or was made by a newer version.
@@ -44,12 +46,12 @@ class SQLiteStore(SQLStore):
         alone="",
     )
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
         given: Any = path
         if not isinstance(given, str | Path):
             raise DefinitionError(f"a store in SQLite was given the path {path!r:.60}; give a text or a Path")
         self.path = Path(path).absolute()
-        self.where = str(self.path)
+        self.where, self.create = str(self.path), create
         self._process = os.getpid()
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
@@ -106,6 +108,8 @@ class SQLiteStore(SQLStore):
         )
 
     def _opened(self) -> sqlite3.Connection:
+        if not self.create and not os.path.exists(self.path):  # noqa: PTH110 - Path.exists raises for paths that no file can have
+            raise StoreError(_missing(self.path))
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         connection.text_factory = _text
         try:
@@ -125,6 +129,12 @@ class SQLiteStore(SQLStore):
         if self._process != os.getpid():
             self._of_the_parent.append(self._open)
             self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
+
+
+def _missing(path: Path) -> str:
+    near = get_close_matches(path.name, (file.name for file in path.parent.glob("*") if not file.name.endswith(_BESIDE)), 1)
+    meant = f"did you mean {near[0]!r}?" if near else "give a store that is there"
+    return f"there is no file {str(path)!r:.200}; {meant}"
 
 
 def _text(stored: bytes) -> str:

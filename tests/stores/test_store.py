@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -244,6 +246,53 @@ def test_another_process_sees_what_was_committed(database: str) -> None:
     assert repr(one) == repr(other)
     one.close()
     other.close()
+
+
+def test_what_is_opened_to_be_read_is_not_made(database: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"there is no file|holds no conversations"):
+        open_store(database, create=False)
+    assert list(tmp_path.iterdir()) == []
+
+    with open_store(database) as made:
+        filled(made, "c")
+    with open_store(database, create=False) as read:
+        assert len(read.entries("c")) == 3
+        filled(read, "d")
+
+
+@pytest.mark.parametrize("content", [b"", b"of another program"])
+def test_a_file_of_others_is_not_made_a_store_to_be_read(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "others.db"
+    file.touch()
+    if content:
+        with closing(sqlite3.connect(file)) as others:
+            others.execute("CREATE TABLE theirs (n INTEGER)")
+    before = file.read_bytes()
+
+    with pytest.raises(StoreError, match=r"others\.db holds no conversations"):
+        open_store(f"sqlite:///{file}", create=False)
+
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_store_that_was_taken_away_is_not_made_anew_to_be_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    open_store(url).close()
+    with open_store(url, create=False) as store:
+        store.close()
+        (tmp_path / "kept.db").unlink()
+
+        with pytest.raises(StoreError, match="there is no file"):
+            store.list()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["\x00", "%00", "\ud800", "a" * 10_000, "missing/file.db"])
+def test_a_path_that_no_file_can_have_is_not_there(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="there is no file"):
+        open_store(f"sqlite:///{path}", create=False)
 
 
 @pytest.mark.parametrize("url", ["", "file.db", "sqlite://file.db", "sqlite:///", "mysql://localhost/x", "memory", "memory:x", 3, None])
