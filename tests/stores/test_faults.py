@@ -49,12 +49,6 @@ def sqlite(tmp_path: Path) -> SQLiteStore:
     return SQLiteStore(tmp_path / "kept.db")
 
 
-def pragma(store: SQLiteStore, setting: str) -> None:
-    """What the operating system would do to the file, done to this connection."""
-    assert store._open is not None
-    store._open.execute(f"PRAGMA {setting}")
-
-
 # -- at every point ------------------------------------------------------------------------------------------------------
 
 
@@ -92,35 +86,6 @@ def test_a_lease_that_cannot_be_renewed_is_had_until_another_takes_it(store: Sto
 
 
 # -- a file --------------------------------------------------------------------------------------------------------------
-
-
-def test_a_full_disk(tmp_path: Path) -> None:
-    with sqlite(tmp_path) as store:
-        conversation = runner("a", "b" * 100_000, "c").conversation("c", store)
-        conversation.run("one")
-        pragma(store, "max_page_count = 1")
-
-        result = conversation.run("two")
-
-        assert isinstance(result.error, StoreError)
-        assert "is full" in str(result.error)
-        pragma(store, "max_page_count = 1000000")
-        assert said(result.context)[:2] == ["one", "a"]
-        assert conversation.run("three").succeeded
-        assert said(conversation.context)[:2] == ["one", "a"]
-
-
-def test_a_file_that_may_not_be_written_is_still_read(tmp_path: Path) -> None:
-    with sqlite(tmp_path) as store:
-        conversation = runner("a", "b").conversation("c", store)
-        conversation.run("one")
-        pragma(store, "query_only = 1")
-
-        result = conversation.run("two")
-
-        assert isinstance(result.error, StoreError)
-        assert "readonly" in str(result.error)
-        assert said(conversation.context) == ["one", "a"]
 
 
 @pytest.mark.parametrize("content", [b"this is no database, whatever it is called" * 100, b"SQLite format 3\x00" + b"\xff" * 5000])
