@@ -22,17 +22,18 @@ _SUCH_AS = "such as --store sqlite:///talks.db, or set AGENTGRAPH_STORE"
 
 
 @contextmanager
-def opened(url: str | None) -> Iterator[Store]:
-    """The store at `url`, while the block lasts.
+def opened(url: str | None, *, create: bool = False) -> Iterator[Store]:
+    """The store at `url`, while the block lasts. A command that only looks for what is there makes none.
 
     Raises:
         DefinitionError: when none is given, or one that would be gone with the command.
+        StoreError: when it cannot be opened, or is not there.
     """
     if not url:
         raise DefinitionError(f"no store is named; name it, {_SUCH_AS}")
     if url == "memory:":
         raise DefinitionError(f"a store in memory would be gone with this command; name another, {_SUCH_AS}")
-    store = open_store(url)
+    store = open_store(url, create=create)
     try:
         yield store
     finally:
@@ -51,7 +52,7 @@ def conversation_of(runner: AgentRunner, url: str | None, id: str | None, file: 
         return
     if file is not None:
         raise DefinitionError("--context and --conversation are two places for one conversation; give one of them")
-    with opened(url) as store:
+    with opened(url, create=True) as store:
         yield runner.conversation(id, store)
 
 

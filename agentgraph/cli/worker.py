@@ -26,7 +26,7 @@ def work(target: str, url: str | None, dbos_url: str | None, model: str | None, 
     if config is not runner.config:
         runner = type(runner)(runner.machine, config)
     stop = _stopped_by_signals()
-    with opened(url) as store:
+    with opened(url, create=True) as store:
         if not isinstance(store, SQLStore):
             raise DefinitionError(f"workers share a store in SQLite or PostgreSQL, not {store!r:.60}")
         executor = DBOSExecutor(runner, store, database_url=dbos_url or database_of(store, url or ""), lease=lease)

@@ -34,6 +34,8 @@ class Entry(Struct, frozen=True, gc=False):
     """JSON of the messages that are new."""
     under_way: bool
     """Whether a run goes on behind this step."""
+    intact: bool = True
+    """Whether it is what was written; false where a store has found that it is not."""
 
 
 class Lease(Struct, frozen=True, gc=False):
@@ -95,7 +97,7 @@ class Store(Protocol):
         ...
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
-        """The steps from `first` to `last`, in order."""
+        """The steps from `first` to `last`, in order. One that was changed meanwhile is there, and not `intact`."""
         ...
 
     def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
@@ -103,7 +105,11 @@ class Store(Protocol):
         ...
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
-        """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys."""
+        """The conversations whose id begins with `prefix`, behind the id `after`, in the order of their keys: `limit` at most.
+
+        Raises:
+            StoreError: for what `page_of` refuses.
+        """
         ...
 
     def delete(self, conversation: str) -> bool:
@@ -138,6 +144,19 @@ def key_of(conversation: str) -> str:
     return key
 
 
+def page_of(prefix: str, after: str, limit: int) -> tuple[str, str, int]:
+    """What `Store.list` is asked for, with keys in place of ids; "" is no id, and asks for all.
+
+    Raises:
+        StoreError: for what is no text, and a limit that is no number of conversations.
+    """
+    given: Any = limit
+    if type(given) is not int or given < 0:
+        raise StoreError(f"conversations were asked for with limit={limit!r:.40}; give an int, 0 or more")
+    begins, behind = ("" if text == "" else key_of(text) for text in (prefix, after))
+    return begins, behind, limit
+
+
 def id_of(key: str) -> str:
     """The id that `key_of` gave this key.
 
@@ -145,6 +164,9 @@ def id_of(key: str) -> str:
         StoreError: for a key that it gives to none.
     """
     try:
-        return str(json.loads(f'"{key}"'))
+        conversation = str(json.loads(f'"{key}"'))
+        if json.dumps(conversation)[1:-1] != key:
+            raise ValueError("its id has another")
     except ValueError as wrong:
         raise StoreError(f"a conversation is kept under the key {key!r:.60}, which was not written by this library: {wrong}") from wrong
+    return conversation

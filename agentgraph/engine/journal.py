@@ -139,6 +139,7 @@ def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Seq
     if not first.seq:
         return latest(conversation, NOWHERE, entries)
     try:
+        _follow(first.seq, first)
         count, born = _said_before(parsed(first.state))
     except _UNREADABLE as wrong:
         raise _unread(conversation, first, wrong) from wrong
@@ -160,6 +161,8 @@ def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
 def _follow(seq: int, entry: Entry) -> None:
     if entry.seq != seq:
         raise Damaged(f"step {seq}, which comes before it, is missing")
+    if not entry.intact:
+        raise Damaged("it is not what was written")
 
 
 def _behind(place: Place, entry: Entry, messages: History) -> Place:

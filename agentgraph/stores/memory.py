@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic, time
 from typing import Self
 
-from agentgraph.conversation.store import Entry, Lease, Stored, key_of
+from agentgraph.conversation.store import Entry, Lease, Stored, key_of, page_of
 from agentgraph.stores.conflicts import overtaken
 
 
@@ -83,7 +83,8 @@ class MemoryStore:
         """See `Store.entries`."""
         with self._lock:
             kept = self._kept.get(key_of(conversation))
-            return [] if kept is None else [entry for _, entry in kept.entries[first : None if last is None else last + 1]]
+            behind = None if last is None else max(last + 1, 0)
+            return [] if kept is None else [entry for _, entry in kept.entries[max(first, 0) : behind]]
 
     def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
         """See `Store.latest`."""
@@ -96,10 +97,10 @@ class MemoryStore:
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
-        begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""
+        begins, behind, most = page_of(prefix, after, limit)
         with self._lock:
             keys = sorted(key for key, kept in self._kept.items() if kept.entries and key.startswith(begins) and key > behind)
-            return [self._stored(self._kept[key]) for key in keys[:limit]]
+            return [self._stored(self._kept[key]) for key in keys[:most]]
 
     def _stored(self, kept: _Kept) -> Stored:
         leased = None if kept.owner is None else kept.until - monotonic()

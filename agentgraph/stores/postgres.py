@@ -26,7 +26,7 @@ _CONNECTING = 5  # seconds
 
 
 class PostgresStore(SQLStore):
-    """Conversations in the database at `url`, in tables that are made when they are missing.
+    """Conversations in the database at `url`, in tables that are made when they are missing and `create` is not false.
 
     `connections` is how many are open at most; threads beyond that wait for one.
 
@@ -44,7 +44,7 @@ class PostgresStore(SQLStore):
         alone="SELECT pg_advisory_xact_lock(7310867)",
     )
 
-    def __init__(self, url: str, connections: int = 10) -> None:
+    def __init__(self, url: str, connections: int = 10, *, create: bool = True) -> None:
         try:
             import psycopg
         except ImportError as missing:
@@ -59,6 +59,7 @@ class PostgresStore(SQLStore):
             raise DefinitionError(
                 "a store in PostgreSQL was given a URL that cannot be read; give 'postgresql://user@host/database', and % as %25"
             ) from None
+        self.create = create
         self.where = f"the database {parts.get('dbname', '')!r} at {parts.get('host', 'localhost')!s}"
         self._begin()
         self._performed(self._made, patience=0.0)

@@ -2,7 +2,8 @@
 
 Two tables. `conversations` has a row for each conversation: where it stands, and who has it. `steps` has a row for each
 step, added in the same transaction that moves the conversation on, and only when it stood one step before: compare and
-set. Values are bound, never written into statements. Times are the database's, so that clocks of workers need not agree.
+set. Each step has a checksum, so that one which was changed is not believed. Values are bound, never written into
+statements. Times are the database's, so that clocks of workers need not agree.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any, Self, TypeVar
+from zlib import crc32
 
 import msgspec
 from msgspec import Struct
 
-from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of
+from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of, page_of
 from agentgraph.errors import StoreError
 from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
@@ -37,6 +39,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
             under_way INTEGER NOT NULL, PRIMARY KEY (conversation, seq))""",
     ),
     turns.TABLES,
+    ("ALTER TABLE agentgraph_steps ADD COLUMN checksum BIGINT",),  # NULL in rows of before, which are believed
 )
 """The n-th leads from version n to version n + 1; a new database has version 0."""
 
@@ -53,9 +56,9 @@ _MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated =
     owner = CASE WHEN ? THEN owner END WHERE id = ? AND seq = ? AND owner = ?"""
 _WRITER = "SELECT writer FROM agentgraph_steps WHERE conversation = ? AND seq = ?"
 _STANDS = "SELECT seq FROM agentgraph_conversations WHERE id = ?"
-_ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state, whole, messages, under_way)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?)"""
-_ENTRIES = """SELECT seq, event, state, whole, messages, under_way FROM agentgraph_steps
+_ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state, whole, messages, under_way, checksum)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_ENTRIES = """SELECT seq, writer, event, state, whole, messages, under_way, checksum FROM agentgraph_steps
     WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
 _WHOLE = "SELECT seq FROM agentgraph_steps WHERE conversation = ? AND seq <= ? AND whole = 1 ORDER BY seq DESC LIMIT 1"
 _LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END FROM agentgraph_conversations
@@ -101,6 +104,24 @@ def _as(kind: type[Row], row: Sequence[Any]) -> Row:
         raise StoreError(f"a conversation is kept in a row that was not written by this library: {wrong}") from wrong
 
 
+def _row(key: str, writer: str, entry: Entry) -> tuple[Any, ...]:
+    row = (key, entry.seq, writer, entry.event, entry.state, int(entry.whole), entry.messages, int(entry.under_way))
+    return *row, _checksum(*row)
+
+
+def _entry(
+    key: str, seq: int, writer: str, event: str, state: str, whole: int, messages: str, under_way: int, checksum: int | None
+) -> Entry:
+    intact = checksum is None or checksum == _checksum(key, seq, writer, event, state, whole, messages, under_way)
+    return Entry(seq, event, state, bool(whole), messages, bool(under_way), intact)
+
+
+def _checksum(key: str, seq: int, writer: str, event: str, state: str, whole: int, messages: str, under_way: int) -> int:
+    """Of a row, as it was or as somebody has made it. The lengths tell rows apart whose texts, one behind the other, are the same."""
+    lengths = f"{seq} {whole} {under_way} {len(key)} {len(writer)} {len(event)} {len(state)} "
+    return crc32(f"{lengths}{key}{writer}{event}{state}{messages}".encode(errors="surrogatepass"))
+
+
 @cache
 def _in_dialect(statement: str, dialect: Dialect) -> str:
     return statement.format(now=dialect.now, text=dialect.text, real=dialect.real).replace("?", dialect.mark)
@@ -113,6 +134,8 @@ class SQLStore(turns.TurnRows):
     dialect: Dialect
     where: str
     """The database, for messages."""
+    create: bool
+    """Whether what is missing is made."""
 
     # -- what a database adds --------------------------------------------------------------------------------------------
 
@@ -138,12 +161,12 @@ class SQLStore(turns.TurnRows):
         """Of the tables that are there; 0 where there are none.
 
         Raises:
-            StoreError: when a newer version of this library has made them.
+            StoreError: when a newer version of this library has made them, and when there are none and none are to be made.
         """
-        if not execute(self.dialect.schema, ()).fetchone()[0]:
-            return 0
-        found = execute(_VERSION, ()).fetchone()
+        found = execute(_VERSION, ()).fetchone() if execute(self.dialect.schema, ()).fetchone()[0] else None
         version = 0 if found is None else int(found[0])
+        if not version and not self.create:
+            raise StoreError(f"{self.where} holds no conversations; give a store that does")
         if version > VERSION:
             raise StoreError(
                 f"{self.where} has tables of version {version}, and this library knows {VERSION}: upgrade it; nothing was touched"
@@ -189,9 +212,7 @@ class SQLStore(turns.TurnRows):
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
         """See `Store.append`."""
         key, before, last = key_of(conversation), entries[0].seq - 1, entries[-1]
-        rows = [
-            (key, entry.seq, owner, entry.event, entry.state, int(entry.whole), entry.messages, int(entry.under_way)) for entry in entries
-        ]
+        rows = [_row(key, owner, entry) for entry in entries]
 
         def work() -> None:
             with self._transaction(writing=True) as execute:
@@ -209,8 +230,9 @@ class SQLStore(turns.TurnRows):
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""
-        rows = self._read(_ENTRIES, key_of(conversation), first, _LAST if last is None else min(last, _LAST))
-        return [Entry(seq, event, state, bool(whole), messages, bool(under_way)) for seq, event, state, whole, messages, under_way in rows]
+        key = key_of(conversation)
+        rows = self._read(_ENTRIES, key, first, _LAST if last is None else min(last, _LAST))
+        return [_entry(key, *row) for row in rows]
 
     def latest(self, conversation: str, last: int | None = None) -> Sequence[Entry]:
         """See `Store.latest`."""
@@ -219,8 +241,8 @@ class SQLStore(turns.TurnRows):
 
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
-        begins, behind = key_of(prefix) if prefix else "", key_of(after) if after else ""
-        rows = self._read(_LIST, len(begins), begins, behind, min(limit, _LAST))
+        begins, behind, most = page_of(prefix, after, limit)
+        rows = self._read(_LIST, len(begins), begins, behind, min(most, _LAST))
         return [_as(Stored, (id_of(key), seq, bool(under_way), *times)) for key, seq, under_way, *times in rows]
 
     def delete(self, conversation: str) -> bool:

@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, TypeVar
@@ -24,11 +25,14 @@ _PAUSE = 0.005
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _REFUSED = (sqlite3.Error, ValueError, OverflowError)
 """What sqlite3 raises; the last two for text and numbers that no file has, such as a path with NUL."""
+_MEANT = {"SQLITE_READONLY_DIRECTORY": "its folder may not be written, where SQLite keeps files beside it"}
+"""What sqlite3 says less well: that it attempted to write a database, of one that is to be read."""
+_BESIDE = ("-wal", "-shm")  # files that SQLite keeps beside a database
 _PRIMARY = 0xFF  # the part of an error code that says what, without the details
 
 
 class SQLiteStore(SQLStore):
-    """Conversations in the file at `path`, which is made when it is missing.
+    """Conversations in the file at `path`, which is made when it is missing and `create` is not false.
 
     Raises:
         StoreError: when it cannot be opened, is no database, or was made by a newer version.
@@ -44,12 +48,12 @@ class SQLiteStore(SQLStore):
         alone="",
     )
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, create: bool = True) -> None:
         given: Any = path
         if not isinstance(given, str | Path):
             raise DefinitionError(f"a store in SQLite was given the path {path!r:.60}; give a text or a Path")
         self.path = Path(path).absolute()
-        self.where = str(self.path)
+        self.where, self.create = str(self.path), create
         self._process = os.getpid()
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
@@ -76,16 +80,20 @@ class SQLiteStore(SQLStore):
             if self._open is None:
                 self._open = self._performed(self._opened)
             connection = self._open
-            if not writing:
-                yield connection.execute
-                return
-            connection.execute("BEGIN IMMEDIATE")
             try:
+                if not writing:
+                    yield connection.execute
+                    return
+                connection.execute("BEGIN IMMEDIATE")
                 yield connection.execute
                 connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:  # it failed
+            except BaseException as wrong:
+                if isinstance(wrong, sqlite3.Error) and not _is_busy(wrong):
+                    self._open = None  # one that was opened while the file might not be written never writes
+                    connection.close()
+                elif connection.in_transaction:
                     connection.execute("ROLLBACK")
+                raise
 
     def _performed(self, work: Callable[[], T]) -> T:
         until = monotonic() + _PATIENCE
@@ -93,7 +101,7 @@ class SQLiteStore(SQLStore):
             try:
                 return work()
             except _REFUSED as wrong:
-                busy = getattr(wrong, "sqlite_errorcode", 0) & _PRIMARY in _BUSY
+                busy = _is_busy(wrong)
                 if not busy or monotonic() > until:
                     raise StoreError(self._reason(wrong, busy=busy)) from wrong
             sleep(_PAUSE)
@@ -101,12 +109,15 @@ class SQLiteStore(SQLStore):
     def _reason(self, wrong: Exception, *, busy: bool) -> str:
         if busy:
             return f"{self.where} was being written by others for {_PATIENCE:g} seconds; ask again, or use a server such as PostgreSQL"
-        return (
-            f"{self.where} cannot be used: {wrong} ({getattr(wrong, 'sqlite_errorname', type(wrong).__name__)}); what it holds is as it was"
-        )
+        name = getattr(wrong, "sqlite_errorname", type(wrong).__name__)
+        return f"{self.where} cannot be used: {_MEANT.get(name, wrong)} ({name}); what it holds is as it was"
 
     def _opened(self) -> sqlite3.Connection:
+        if not self.create and not os.path.exists(self.path):  # noqa: PTH110 - Path.exists raises for paths that no file can have
+            raise StoreError(_missing(self.path))
+        _unlock(self.path)
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
+        connection.text_factory = _text
         try:
             if self._version(connection.execute) < VERSION:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -124,3 +135,26 @@ class SQLiteStore(SQLStore):
         if self._process != os.getpid():
             self._of_the_parent.append(self._open)
             self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
+
+
+def _is_busy(wrong: Exception) -> bool:
+    return getattr(wrong, "sqlite_errorcode", 0) & _PRIMARY in _BUSY
+
+
+def _unlock(path: Path) -> None:
+    """SQLite makes files beside a database with the rights of that; those of a time when it was read-only would keep all from writing ever after."""
+    for end in _BESIDE if os.access(path, os.W_OK) else ():
+        with suppress(OSError):  # it is not there, or not ours
+            if not os.access(beside := Path(f"{path.resolve()}{end}"), os.W_OK):
+                beside.chmod(path.stat().st_mode)
+
+
+def _missing(path: Path) -> str:
+    near = get_close_matches(path.name, (file.name for file in path.parent.glob("*") if not file.name.endswith(_BESIDE)), 1)
+    meant = f"did you mean {near[0]!r}?" if near else "give a store that is there"
+    return f"there is no file {str(path)!r:.200}; {meant}"
+
+
+def _text(stored: bytes) -> str:
+    """What a disk has made of a text is no reason to read none of the others: its checksum tells."""
+    return stored.decode(errors="surrogateescape")

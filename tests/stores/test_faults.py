@@ -28,6 +28,7 @@ from agentgraph import (
     open_store,
     tool,
 )
+from agentgraph.errors import Damaged
 from tests.stores.between import failing
 from tests.stores.cluster import Cluster
 
@@ -46,12 +47,6 @@ def said(context: Context) -> list[str]:
 
 def sqlite(tmp_path: Path) -> SQLiteStore:
     return SQLiteStore(tmp_path / "kept.db")
-
-
-def pragma(store: SQLiteStore, setting: str) -> None:
-    """What the operating system would do to the file, done to this connection."""
-    assert store._open is not None
-    store._open.execute(f"PRAGMA {setting}")
 
 
 # -- at every point ------------------------------------------------------------------------------------------------------
@@ -93,35 +88,6 @@ def test_a_lease_that_cannot_be_renewed_is_had_until_another_takes_it(store: Sto
 # -- a file --------------------------------------------------------------------------------------------------------------
 
 
-def test_a_full_disk(tmp_path: Path) -> None:
-    with sqlite(tmp_path) as store:
-        conversation = runner("a", "b" * 100_000, "c").conversation("c", store)
-        conversation.run("one")
-        pragma(store, "max_page_count = 1")
-
-        result = conversation.run("two")
-
-        assert isinstance(result.error, StoreError)
-        assert "is full" in str(result.error)
-        pragma(store, "max_page_count = 1000000")
-        assert said(result.context)[:2] == ["one", "a"]
-        assert conversation.run("three").succeeded
-        assert said(conversation.context)[:2] == ["one", "a"]
-
-
-def test_a_file_that_may_not_be_written_is_still_read(tmp_path: Path) -> None:
-    with sqlite(tmp_path) as store:
-        conversation = runner("a", "b").conversation("c", store)
-        conversation.run("one")
-        pragma(store, "query_only = 1")
-
-        result = conversation.run("two")
-
-        assert isinstance(result.error, StoreError)
-        assert "readonly" in str(result.error)
-        assert said(conversation.context) == ["one", "a"]
-
-
 @pytest.mark.parametrize("content", [b"this is no database, whatever it is called" * 100, b"SQLite format 3\x00" + b"\xff" * 5000])
 def test_a_file_that_is_no_database(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "kept.db"
@@ -153,10 +119,10 @@ def test_a_newer_version_is_refused_and_nothing_touched(database: str) -> None:
         runner("a").conversation("c", store).run("one")
     change(database, "UPDATE agentgraph_schema SET version = 99")
 
-    with pytest.raises(StoreError, match=r"has tables of version 99, and this library knows 2: upgrade it"):
+    with pytest.raises(StoreError, match=r"has tables of version 99, and this library knows 3: upgrade it"):
         open_store(database)
 
-    change(database, "UPDATE agentgraph_schema SET version = 2")
+    change(database, "UPDATE agentgraph_schema SET version = 3")
     with open_store(database) as store:
         assert said(runner().conversation("c", store).context) == ["one", "a"]
 
@@ -174,9 +140,10 @@ DAMAGE: dict[str, tuple[str, Callable[[str], str]]] = {
 }
 
 
+@pytest.mark.parametrize("checked", [True, False])
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_step(database: str, damage: str) -> None:
-    """It is named, those before it are read, and it is left as it is."""
+def test_a_damaged_step(database: str, damage: str, checked: bool) -> None:
+    """It is named, those before it are read, and it is left as it is; also where no checksum says that it is damaged."""
     column, spoil = DAMAGE[damage]
     with open_store(database) as store:
         held = runner("a", "b", "c", "d")
@@ -192,14 +159,17 @@ def test_a_damaged_step(database: str, damage: str) -> None:
             "c",
             step.seq,
         )
+        if not checked:
+            change(database, "UPDATE agentgraph_steps SET checksum = NULL")
         spoilt = list(store.entries("c"))
 
         with pytest.raises(StoreError, match=rf"step {step.seq} of the conversation 'c' cannot be read"):
             conversation.history()
         result = held.conversation("c", store).run("four")
 
-        if column != "event":  # what happened is not needed to go on
+        if checked or column != "event":  # what happened is not needed to go on
             assert isinstance(result.error, StoreError)
+            assert isinstance(result.error, Damaged) == (checked or damage != "a newer version")
             assert list(store.entries("c")) == spoilt
         assert [conversation.at(seq) for seq in range(step.seq)] == list(good.contexts[: step.seq])
         assert runner("on").conversation(conversation.fork(step.seq - 1).id, store).run("go").output == "on"
@@ -240,6 +210,113 @@ def test_what_was_said_long_ago_cannot_be_read_of_a_conversation_that_is_gone(st
     assert (gone.agent, gone.turn) == ("Desk", 4)
 
 
+CHANGES: dict[str, tuple[int, tuple[str, ...]]] = {
+    "the text of a message": (5, ("SET messages = replace(messages, 'three', 'seven') WHERE conversation = 'c' AND seq = 5",)),
+    "a state without anything": (6, ("SET state = '{}' WHERE conversation = 'c' AND seq = 6",)),
+    "a beginning that is none": (0, ("SET whole = 0, state = '{}' WHERE conversation = 'c' AND seq = 0",)),
+    "no message": (4, ("SET messages = '' WHERE conversation = 'c' AND seq = 4",)),
+    "a flag": (5, ("SET under_way = 0 WHERE conversation = 'c' AND seq = 5",)),
+    "another writer": (5, ("SET writer = 'somebody' WHERE conversation = 'c' AND seq = 5",)),
+    "another checksum": (5, ("SET checksum = checksum + 1 WHERE conversation = 'c' AND seq = 5",)),
+    "an event of another conversation": (
+        5,
+        (
+            "SET event = (SELECT event FROM agentgraph_steps WHERE conversation = 'd' AND seq = 5), checksum = (SELECT checksum FROM agentgraph_steps WHERE conversation = 'd' AND seq = 5) WHERE conversation = 'c' AND seq = 5",
+        ),
+    ),
+    "the events of two steps, swapped": (
+        4,
+        (
+            "SET state = event WHERE conversation = 'd' AND seq = 1",
+            "SET event = (SELECT event FROM agentgraph_steps WHERE conversation = 'c' AND seq = 4) WHERE conversation = 'd' AND seq = 1",
+            "SET event = (SELECT event FROM agentgraph_steps WHERE conversation = 'c' AND seq = 6) WHERE conversation = 'c' AND seq = 4",
+            "SET event = (SELECT event FROM agentgraph_steps WHERE conversation = 'd' AND seq = 1) WHERE conversation = 'c' AND seq = 6",
+        ),
+    ),
+    "two steps, swapped": (
+        4,
+        (
+            "SET seq = 99 WHERE conversation = 'c' AND seq = 4",
+            "SET seq = 4 WHERE conversation = 'c' AND seq = 6",
+            "SET seq = 6 WHERE conversation = 'c' AND seq = 99",
+        ),
+    ),
+    "a step swapped with that of another conversation": (
+        5,
+        (
+            "SET conversation = 'nobody' WHERE conversation = 'c' AND seq = 5",
+            "SET conversation = 'c' WHERE conversation = 'd' AND seq = 5",
+            "SET conversation = 'd' WHERE conversation = 'nobody' AND seq = 5",
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_step_that_was_changed_and_looks_right(database: str, what: str) -> None:
+    """Nobody goes on from what was not said."""
+    seq, statements = CHANGES[what]
+    with open_store(database) as store:
+        for name in ("c", "d"):
+            held = runner(*(f"{answer} in {name}" for answer in "abc")).conversation(name, store)
+            for word in ("one", "two", "three"):
+                held.run(word)
+        conversation = runner("d").conversation("c", store)
+        good = conversation.history()
+        for statement in statements:
+            change(database, f"UPDATE agentgraph_steps {statement}")
+        spoilt = list(store.entries("c"))
+
+        with pytest.raises(Damaged, match=rf"step {seq} of the conversation 'c' cannot be read: it is not what was written"):
+            conversation.history()
+        assert isinstance(conversation.run("four").error, Damaged)
+        with pytest.raises(Damaged, match=f"step {seq} "):
+            _ = conversation.context
+        assert list(store.entries("c")) == spoilt
+        assert [conversation.at(n) for n in range(seq)] == list(good.contexts[:seq])
+        if seq:
+            assert runner("on").conversation(conversation.fork(seq - 1).id, store).run("go").output == "on"
+
+
+@pytest.mark.parametrize("column", ["event", "state", "messages", "writer"])
+def test_a_bit_that_flips(column: str, tmp_path: Path) -> None:
+    """Also one after which it is no text."""
+    with sqlite(tmp_path) as store:
+        url = f"sqlite:///{store.path}"
+        conversation = runner("a").conversation("c", store)
+        conversation.run("one")
+        ((kept,),) = store._read(f"SELECT {column} FROM agentgraph_steps WHERE seq = 1")
+        for bit in range(0, 8 * len(kept), 13):
+            spoilt = bytearray(kept.encode())
+            spoilt[bit // 8] ^= 1 << bit % 8
+            change(url, f"UPDATE agentgraph_steps SET {column} = CAST(? AS TEXT) WHERE seq = 1", bytes(spoilt))
+
+            with pytest.raises(Damaged, match=r"step 1 of the conversation 'c' cannot be read: it is not what was written; at\(0\)"):
+                conversation.history()
+            assert conversation.at(0).messages == ()
+
+        change(url, f"UPDATE agentgraph_steps SET {column} = ? WHERE seq = 1", kept)
+        assert said(conversation.context) == ["one", "a"]
+
+
+def test_steps_of_before_there_were_checksums_are_read_unchecked_and_those_behind_them_are_not(database: str) -> None:
+    with open_store(database) as store:
+        runner("a").conversation("c", store).run("one")
+    change(database, "ALTER TABLE agentgraph_steps DROP COLUMN checksum")
+    change(database, "UPDATE agentgraph_schema SET version = 2")
+
+    with open_store(database) as store:
+        conversation = runner("b").conversation("c", store)
+        assert said(conversation.context) == ["one", "a"]
+        assert conversation.run("two").output == "b"
+
+        change(database, "UPDATE agentgraph_steps SET messages = replace(messages, '\"a\"', '\"z\"') WHERE seq = 2")
+        assert said(conversation.context) == ["one", "z", "two", "b"]
+        change(database, "UPDATE agentgraph_steps SET messages = replace(messages, '\"b\"', '\"z\"') WHERE seq = 4")
+        with pytest.raises(Damaged, match="step 4 of the conversation 'c' cannot be read"):
+            conversation.history()
+
+
 def test_a_step_that_is_missing(database: str) -> None:
     with open_store(database) as store:
         conversation = runner("a", "b").conversation("c", store)
@@ -263,10 +340,20 @@ def test_a_last_step_that_is_missing(database: str) -> None:
         assert len(store.entries("c")) == 2
 
 
-def test_an_id_that_nobody_can_have(database: str) -> None:
+@pytest.mark.parametrize("key", ['a"b', "\u00e9", r"\u0063"])
+def test_an_id_that_nobody_can_have(database: str, key: str) -> None:
     with open_store(database) as store:
         runner("a").conversation("c", store).run("one")
-        change(database, "UPDATE agentgraph_conversations SET id = 'a\"b'")
+        change(database, "UPDATE agentgraph_conversations SET id = ?", key)
+
+        with pytest.raises(StoreError, match="which was not written by this library"):
+            store.list()
+
+
+def test_an_id_that_is_no_text(tmp_path: Path) -> None:
+    with sqlite(tmp_path) as store:
+        runner("a").conversation("c", store).run("one")
+        change(f"sqlite:///{store.path}", "UPDATE agentgraph_conversations SET id = CAST(? AS TEXT)", b"\xff")
 
         with pytest.raises(StoreError, match="which was not written by this library"):
             store.list()

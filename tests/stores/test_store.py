@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
+from contextlib import closing
 from pathlib import Path
 from threading import Barrier, Thread
 from typing import Any
@@ -176,6 +178,30 @@ def test_more_than_there_can_be_is_all_there_is(store: Store) -> None:
     assert len(store.list(limit=10**30)) == 1
 
 
+@pytest.mark.parametrize("limit", [None, -1, True, 2.0, "2"])
+def test_a_list_of_no_length_is_refused_with_what_to_give(store: Store, limit: Any) -> None:
+    filled(store, "c")
+
+    with pytest.raises(StoreError, match=r"conversations were asked for with limit=.*; give an int, 0 or more"):
+        store.list(limit=limit)
+    assert list(store.list(limit=0)) == []
+
+
+@pytest.mark.parametrize("given", [{"prefix": None}, {"prefix": 0}, {"prefix": b""}, {"after": None}, {"after": "x" * 10_000}])
+def test_a_list_of_ids_that_cannot_be_is_refused(store: Store, given: Any) -> None:
+    with pytest.raises(StoreError, match=r"give a text|an index of 1,000 at most"):
+        store.list(**given)
+
+
+@pytest.mark.parametrize("last", [None, *range(-4, 5)])
+def test_steps_are_read_from_the_first_to_the_last(store: Store, last: int | None) -> None:
+    filled(store, "c")
+
+    for first in range(-4, 5):
+        meant = [entry(seq) for seq in range(3) if first <= seq <= (2 if last is None else last)]
+        assert list(store.entries("c", first, last)) == meant
+
+
 def test_they_are_listed_in_pages(store: Store) -> None:
     names = [f"room/{n:02}" for n in range(7)]
     for name in [*names, "lobby"]:
@@ -220,6 +246,53 @@ def test_another_process_sees_what_was_committed(database: str) -> None:
     assert repr(one) == repr(other)
     one.close()
     other.close()
+
+
+def test_what_is_opened_to_be_read_is_not_made(database: str, tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match=r"there is no file|holds no conversations"):
+        open_store(database, create=False)
+    assert list(tmp_path.iterdir()) == []
+
+    with open_store(database) as made:
+        filled(made, "c")
+    with open_store(database, create=False) as read:
+        assert len(read.entries("c")) == 3
+        filled(read, "d")
+
+
+@pytest.mark.parametrize("content", [b"", b"of another program"])
+def test_a_file_of_others_is_not_made_a_store_to_be_read(content: bytes, tmp_path: Path) -> None:
+    file = tmp_path / "others.db"
+    file.touch()
+    if content:
+        with closing(sqlite3.connect(file)) as others:
+            others.execute("CREATE TABLE theirs (n INTEGER)")
+    before = file.read_bytes()
+
+    with pytest.raises(StoreError, match=r"others\.db holds no conversations"):
+        open_store(f"sqlite:///{file}", create=False)
+
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_store_that_was_taken_away_is_not_made_anew_to_be_read(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    open_store(url).close()
+    with open_store(url, create=False) as store:
+        store.close()
+        (tmp_path / "kept.db").unlink()
+
+        with pytest.raises(StoreError, match="there is no file"):
+            store.list()
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("path", ["\x00", "%00", "\ud800", "a" * 10_000, "missing/file.db"])
+def test_a_path_that_no_file_can_have_is_not_there(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="there is no file"):
+        open_store(f"sqlite:///{path}", create=False)
 
 
 @pytest.mark.parametrize("url", ["", "file.db", "sqlite://file.db", "sqlite:///", "mysql://localhost/x", "memory", "memory:x", 3, None])

@@ -170,6 +170,40 @@ def test_a_chat_does_not_lead_away_from_its_store(tmp_path: Path, name: str) -> 
     assert shown(tmp_path, "ada")["seq"] == 5
 
 
+READING = [
+    ("conversations", "list"),
+    ("conversations", "show", "ada"),
+    ("conversations", "fork", "ada", "0"),
+    ("conversations", "resume", GRAPH, "ada"),
+    ("conversations", "delete", "ada", "--yes"),
+    ("replay", URL, "--against", GRAPH),
+]
+
+
+@pytest.mark.parametrize("arguments", READING, ids=" ".join)
+def test_what_reads_a_store_makes_none(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    told = ran(tmp_path, *arguments, code=2)
+
+    assert is_one_line(told)
+    assert f"there is no file '{tmp_path}/talks.db'" in told
+    assert "did you mean" not in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_is_missing_is_told_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    said(tmp_path, BALANCE)
+    before = sorted(tmp_path.iterdir())
+
+    assert "did you mean 'talks.db'?" in ran(tmp_path, "conversations", "list", "--store", "sqlite:///tlaks.db", code=2)
+    assert "did you mean 'talks.db'?" in ran(tmp_path, "replay", "sqlite:///talks", "--against", GRAPH, code=2)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_chat_makes_its_store(tmp_path: Path) -> None:
+    assert chatted(tmp_path, BALANCE).returncode == 0
+    assert [row["id"] for row in listed(tmp_path)] == ["ada"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "why"),
     [
