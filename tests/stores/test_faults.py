@@ -270,8 +270,8 @@ def test_a_step_that_was_changed_and_looks_right(database: str, what: str) -> No
         with pytest.raises(Damaged, match=rf"step {seq} of the conversation 'c' cannot be read: it is not what was written"):
             conversation.history()
         assert isinstance(conversation.run("four").error, Damaged)
-        with pytest.raises(Damaged, match=f"step {seq} "):
-            _ = conversation.context
+        with pytest.raises(Damaged):
+            said(conversation.context)
         assert list(store.entries("c")) == spoilt
         assert [conversation.at(n) for n in range(seq)] == list(good.contexts[:seq])
         if seq:
