@@ -66,21 +66,21 @@ class _Names:
 
     def __init__(self, graph: Destination, agents: Mapping[str, str], tools: Mapping[str, str]) -> None:
         self._graph, self._agents, self._tools = graph, agents, tools
-        self._derived = {graph.handoff_name(old): graph.handoff_name(new) for old, new in agents.items()}
+        self._derived = {graph.handoff_name(old): (graph.handoff_name(new), new) for old, new in agents.items()}
 
     def agent(self, name: str | None) -> str | None:
         """The present name of an agent."""
         return self._agents.get(name, name) if name is not None else None
 
     def tool(self, name: str, agent: str | None) -> str:
-        """The present name of a tool of `agent`. One that comes from an agent's name is taken where it is offered, and the old one is not."""
+        """The present name of a tool of `agent`. One that comes from an agent's name is taken where it is offered, unless the old one still leads there."""
         if name in self._tools:
             return self._tools[name]
-        derived = self._derived.get(name)
-        if derived is None or agent is None:
+        if name not in self._derived or agent is None:
             return name
-        offered = self._graph.offered(agent) or ()
-        return derived if derived in offered and name not in offered else name
+        derived, target = self._derived[name]
+        offered = self._graph.offered(agent) or {}
+        return derived if derived in offered and target not in offered.get(name, ()) else name
 
     def message(self, message: Message) -> Message:
         """`message`, spoken by the agent of the present name, calling tools by theirs."""

@@ -7,7 +7,21 @@ from typing import Any
 import pytest
 from hypothesis import given, strategies as st
 
-from agentgraph import Agent, AgentGraph, AgentRunner, Budget, Context, ContextError, Message, RunConfig, ScriptedModel, call, handoff, tool
+from agentgraph import (
+    Agent,
+    AgentGraph,
+    AgentGroup,
+    AgentRunner,
+    Budget,
+    Context,
+    ContextError,
+    Message,
+    RunConfig,
+    ScriptedModel,
+    call,
+    handoff,
+    tool,
+)
 from agentgraph.engine import due
 from tests.laws.test_runs import configs, spoken
 from tests.strategies import Improviser, Move, changed, conversations, graphs
@@ -118,6 +132,41 @@ def test_a_pending_handoff_is_carried_out_under_its_new_name(graph: Any, options
     result = AgentRunner(graph, RunConfig(model=ScriptedModel(["here is Accounts"]), approve=lambda call: True)).resume(context)
 
     assert (result.output, result.path) == ("here is Accounts", ("Triage", "Accounts"))
+
+
+DESK = AgentGroup("Accounts", Agent("Root"))
+
+
+def spread(*names: str) -> AgentGraph:
+    """Triage may hand over to each of `names`."""
+    graph = AgentGraph("desk").add_agent(Agent("Triage", tools=[ask_person]))
+    for name in names:
+        graph.add_agent(Agent(name)).add_handoff("Triage", name)
+    return graph
+
+
+@pytest.mark.parametrize(
+    ("graph", "rename", "target"),
+    [
+        (spread("Billing", "Refunds"), {"Billing": "Refunds", "Refunds": "Billing"}, "Refunds"),  # they have changed places
+        (spread("Billing", "Returns"), {"Billing": "Returns", "Refunds": "Billing"}, "Returns"),  # one after the other
+        (spread("Billing", "Accounts"), {"Billing": "Accounts"}, "Accounts"),  # and another has the name since
+        (spread("Billing", "Accounts").compile(), {"Billing": "Accounts"}, "Accounts"),
+        (spread("Billing").add_agent(DESK).add_handoff("Triage", DESK), {"Billing": "Accounts"}, "Root"),  # a group, by its name
+    ],
+)
+def test_a_pending_handoff_leads_where_it_led_also_when_names_were_exchanged(graph: Any, rename: dict[str, str], target: str) -> None:
+    context = waiting().migrate(graph, rename)
+
+    result = AgentRunner(graph, RunConfig(model=ScriptedModel(["here"]), approve=lambda call: True)).resume(context)
+
+    assert result.path == ("Triage", target)
+
+
+def test_a_handoff_that_still_leads_to_the_renamed_keeps_the_name_it_was_given() -> None:
+    graph = desk("Accounts", "handoff_to_billing").add_handoff("Triage", "Accounts")
+
+    assert [call.name for call in waiting().migrate(graph, {"Billing": "Accounts"}).pending] == ["ask_person", "handoff_to_billing"]
 
 
 def test_visits_of_agents_that_became_one_are_added_up() -> None:
