@@ -119,7 +119,7 @@ def _compared(machine: Machine, it: _Followed) -> Divergence | None:
             asked = next((i for i, m in _latest(found) if any(c.id == call.id for c in m.tool_calls)), len(it.before.messages))
             offer = machine.offer(it.before.agent or "")
             return it.diverges(
-                cause(offer, it.before, call, before, after), before.target or after.target or call.name, before.text, after.text, asked
+                cause(offer, found.facts, call, before, after), before.target or after.target or call.name, before.text, after.text, asked
             )
     if isinstance(event, ModelReplied) and not event.reply.tool_calls and _shown(recorded) != _shown(found):
         agent = machine.agents[it.before.agent or ""]
