@@ -8,8 +8,8 @@ from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import uuid4
 
-from agentgraph.engine.journal import Place, latest, written
-from agentgraph.errors import AgentGraphError, Conflict, DefinitionError, StoreError
+from agentgraph.engine.journal import MISSING, Place, latest, unread, written
+from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.tasks import called_apart
@@ -129,7 +129,7 @@ class Journal:
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
             if place.seq < taken.seq:
-                raise StoreError(f"step {place.seq + 1} of the conversation {self.conversation!r:.60}, which has {taken.seq}, is missing")
+                raise unread(self.conversation, place.seq + 1, Damaged(MISSING))
             self.place = place
         except BaseException:
             self.close()
@@ -156,6 +156,9 @@ class Journal:
             Conflict: when it has begun already.
             StoreError: when it cannot be written.
         """
+        if self.place.seq >= 0:
+            there = f"there is a conversation {self.conversation!r:.60} already, at step {self.place.seq}; give another id, or delete it"
+            raise Conflict(there, self.conversation, None, self.place.seq)
         entry, place = written(Place(), None, self.start)
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place

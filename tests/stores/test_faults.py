@@ -28,6 +28,7 @@ from agentgraph import (
     open_store,
     tool,
 )
+from agentgraph.errors import Damaged
 from tests.stores.between import failing
 from tests.stores.cluster import Cluster
 
@@ -208,11 +209,13 @@ def test_a_damaged_step(database: str, damage: str) -> None:
 def test_a_step_that_is_missing(database: str) -> None:
     with open_store(database) as store:
         conversation = runner("a", "b").conversation("c", store)
-        conversation.run("one")
+        begun = conversation.run("one").trace.contexts[0]
         change(database, "DELETE FROM agentgraph_steps WHERE seq = 1")
 
-        with pytest.raises(StoreError, match="step 1, which comes before it, is missing"):
-            conversation.history()
+        for read in (conversation.history, lambda: conversation.context, lambda: conversation.at(2)):
+            with pytest.raises(Damaged, match=r"step 1 of the conversation 'c' cannot be read: it is missing; at\(0\) still gives"):
+                read()
+        assert conversation.at(0) == begun
 
 
 def test_a_last_step_that_is_missing(database: str) -> None:
@@ -223,8 +226,8 @@ def test_a_last_step_that_is_missing(database: str) -> None:
 
         result = runner("b").conversation("c", store).run("two")
 
-        assert isinstance(result.error, StoreError)
-        assert "step 2 of the conversation 'c', which has 2, is missing" in str(result.error)
+        assert isinstance(result.error, Damaged)
+        assert "step 2 of the conversation 'c' cannot be read: it is missing; at(1) still gives" in str(result.error)
         assert len(store.entries("c")) == 2
 
 
