@@ -15,6 +15,7 @@ from agentgraph import (
     Budget,
     Context,
     ContextError,
+    Handoff,
     Message,
     RunConfig,
     ScriptedModel,
@@ -189,3 +190,25 @@ def test_names_that_are_none_are_refused(options: dict[str, Any]) -> None:
 
     with pytest.raises(ContextError, match="a dict from old names to new ones"):
         context.migrate(AgentGraph.of(Agent("A")), **options)
+
+
+@pytest.mark.parametrize("more", [{}, {"refusal": None}, {"refusal": None, "handoff_to": "Billing", "handoff_via": "to_billing"}])
+def test_imported_messages_are_renamed_in_every_key_that_names_somebody(more: dict[str, Any]) -> None:
+    """What providers add to a message, and other systems, is kept beside."""
+
+    def said(agent: str, target: str, tool_name: str) -> list[dict[str, Any]]:
+        renamed = {"handoff_to": target, "handoff_via": tool_name} if "handoff_to" in more else {}
+        calls = [{"id": "c", "type": "function", "function": {"name": tool_name, "arguments": " {}"}, "index": 0}]
+        return [
+            {"role": "user", "content": "hi"},
+            {"role": "assistant", "name": agent, "content": None, "tool_calls": calls, **more, **renamed},
+            {"role": "tool", "name": tool_name, "content": "done", "tool_call_id": "c"},
+        ]
+
+    graph = AgentGraph.of(Agent("Front", handoffs=[Handoff("Accounts", tool_name="to_accounts")]), Agent("Accounts"))
+    names: dict[str, Any] = {"rename": {"Triage": "Front", "Billing": "Accounts"}, "tools": {"to_billing": "to_accounts"}}
+    moved = Context(messages=said("Triage", "Billing", "to_billing")).migrate(graph, **names)
+
+    assert [message.to_openai() for message in moved.messages] == said("Front", "Accounts", "to_accounts")
+    assert moved.replace(fingerprint=None) == Context(messages=said("Front", "Accounts", "to_accounts"))
+    assert AgentRunner(graph, RunConfig(model=ScriptedModel(["here"]))).run("and now?", context=moved).path == ("Accounts",)
