@@ -30,9 +30,9 @@ from tests.strategies import Improviser, Move, changed, conversations, graphs
 SECOND = "the same, under another name"
 
 
-def renamed(graph: AgentGraph, agent: str) -> AgentGraph:
-    """`graph` with `agent` called otherwise, and so the handoffs to it that have no name of their own."""
-    called = {name: SECOND if name == agent else name for name in graph.agents}
+def renamed(graph: AgentGraph, names: dict[str, str]) -> AgentGraph:
+    """`graph` with some agents called otherwise, and so the handoffs to them that have no name of their own."""
+    called = {name: names.get(name, name) for name in graph.agents}
     after = AgentGraph(graph.name)
     for name, each in graph.agents.items():
         after.add_agent(each.replace(name=called[name], handoffs=()))
@@ -55,7 +55,7 @@ def test_a_migrated_context_goes_on_or_the_reason_is_named(
     """From any snapshot of any run, into any changed graph, with agents renamed or not."""
     context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
     agent = data.draw(st.sampled_from(sorted(graph.agents)))
-    after = renamed(data.draw(changed(graph)), agent)
+    after = renamed(data.draw(changed(graph)), {agent: SECOND})
     rename = data.draw(st.sampled_from([{agent: SECOND}, {}]))
     before = context.to_json()
     if context.agent is not None and rename.get(context.agent, context.agent) not in after.agents:
@@ -82,18 +82,27 @@ def goes_on(graph: AgentGraph, context: Context) -> None:
 
 
 @given(graphs(), conversations(), configs(), st.data())
-def test_renaming_an_agent_there_and_back_gives_the_same(
+def test_renaming_agents_there_and_back_gives_the_same(
     graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
 ) -> None:
-    """Handoffs, answers to them, visits and pending calls are renamed with it, and nothing else is."""
+    """Handoffs, answers to them, visits and pending calls are renamed with them, and nothing else is; also where names are exchanged."""
     context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
-    agent = data.draw(st.sampled_from(sorted(graph.agents)))
-    after = renamed(graph, agent)
+    agents = sorted(graph.agents)
+    names = dict(zip(agents, data.draw(st.permutations([SECOND, *agents])), strict=False))
+    after = renamed(graph, names)
 
-    there = context.migrate(after, {agent: SECOND})
+    there = context.migrate(after, names)
 
-    assert agent not in {there.agent, *(m.agent for m in there.messages)}
-    assert there.migrate(graph, {SECOND: agent}) == context.replace(fingerprint=graph.fingerprint)
+    assert [m.agent for m in there.messages] == [m.agent and names[m.agent] for m in context.messages]
+    assert handed_in(after, there) == [(names[source], names[target]) for source, target in handed_in(graph, context)]
+    assert there.migrate(graph, {new: old for old, new in names.items()}) == context.replace(fingerprint=graph.fingerprint)
+
+
+def handed_in(graph: AgentGraph, context: Context) -> list[tuple[str, str]]:
+    """From whom to whom the handoffs lead that are called, be they carried out, refused or pending."""
+    leads = {(edge.source, edge.tool): edge.target for edge in graph.edges}
+    called = ((message.agent or "", call.name) for message in context.messages for call in message.tool_calls)
+    return [(at[0], leads[at]) for at in called if at in leads]
 
 
 # -- one by one ----------------------------------------------------------------------------------------------------------
