@@ -356,3 +356,23 @@ def test_a_call_that_the_call_before_it_has_permitted_is_refused_for_what_change
 
     assert found is not None
     assert (found.kind, found.name, found.event) == (kind, "pay", 2)
+
+
+@pytest.mark.parametrize(
+    ("graph", "kind", "name", "event"),
+    [
+        (desk(edges={("Triage", "Billing"): None}), "handoff gone", "Billing", 1),
+        (desk({"Billing": None}), "handoff gone", "Billing", 1),
+        (desk(edges={("Triage", "Billing"): {"requires": "of age"}}), "handoff refused", "Billing", 2),
+        (desk({"Triage": AGENTS["Triage"].replace(tools=[])}), "tool gone", "verify", 1),
+    ],
+)
+def test_a_handoff_that_waits_for_the_calls_before_it_is_one_already(graph: AgentGraph, kind: str, name: str, event: int) -> None:
+    """Whom it leads to is in what was recorded later."""
+    model = ScriptedModel([[call("verify", code=2), handoff("Billing")], "here is Billing"])
+    trace = AgentRunner(desk(), RunConfig(model=model)).run("pay").trace
+
+    found = replay_against(graph.compile(), trace)
+
+    assert found is not None
+    assert (found.kind, found.name, found.event) == (kind, name, event)
