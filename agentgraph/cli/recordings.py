@@ -58,6 +58,8 @@ def recordings_in(file: Path) -> Iterator[Recorded]:
         yield _trace(file)
     elif file.suffix == ".json":
         yield from _whole(str(file), content)
+    elif not content.strip():
+        yield Recorded(str(file), ContextError(f"nothing is there; {_FORMS}"))
     else:
         for number, line in enumerate(content.splitlines(), 1):
             if line.strip():

@@ -10,13 +10,16 @@ from agentgraph.cli import kept
 from agentgraph.cli.narration import narrate
 from agentgraph.cli.stored import conversation_of
 from agentgraph.cli.target import configured, runner_at
-from agentgraph.cli.visible import visible
+from agentgraph.cli.telling import WIDEST, arguments_of
+from agentgraph.cli.visible import one_line, visible
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.text import as_json as to_json
+from agentgraph.engine.effects import AskApproval
+from agentgraph.engine.turn import due
 from agentgraph.errors import ContextError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from agentgraph.runtime.agent_runner import AgentRunner
@@ -74,12 +77,23 @@ def hold_and_report(runner: AgentRunner, turn: Callable[[], RunResult], keep: Ke
     keep(result)
     if as_json:
         print(visible(json.dumps(_as_data(result), ensure_ascii=False)))
+    elif result.stop_reason == "approval":
+        for line in _asked(result.context):
+            print("agentgraph: " + visible(line), file=sys.stderr)
     elif result.error is None:
         output = result.output if isinstance(result.output, str) else json.dumps(to_json(result.output), ensure_ascii=False)
         print(visible(output) if sys.stdout.isatty() else output)  # a pipe is given what was said, byte by byte
     if result.error is not None:
         print("agentgraph: " + visible(" ".join(str(result.error).split())), file=sys.stderr)
     return 1 if result.error is not None else 0
+
+
+def _asked(context: Context) -> Iterator[str]:
+    """What waits for a person, who is nobody here."""
+    for effect in due(context):
+        if isinstance(effect, AskApproval):
+            call = effect.call
+            yield f"a person is to allow {call.name}({arguments_of(call)}), id {one_line(call.id, WIDEST)}"
 
 
 def _report(write: Callable[..., None], *given: Any) -> None:

@@ -21,7 +21,7 @@ from agentgraph.conversation.usage import NO_USAGE, Usage
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 NO_FACTS: frozenset[str] = frozenset()
 
@@ -132,8 +132,8 @@ class Destination(Protocol):
         """What tells this topology from another."""
         ...
 
-    def offered(self, agent: str) -> frozenset[str] | None:
-        """The names of the tools and handoffs of `agent`; None when there is no such agent."""
+    def offered(self, agent: str) -> Mapping[str, Collection[str]] | None:
+        """The tools and handoffs of `agent`, and whom each leads to: an agent, and the group that is meant. None when there is no such agent."""
         ...
 
     def handoff_name(self, target: str) -> str:

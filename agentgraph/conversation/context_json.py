@@ -18,11 +18,14 @@ T = TypeVar("T")
 
 FORM = Form("agentgraph_context", "context")
 _FIELDS = frozenset(Context.__struct_fields__)
+_NOTHING: tuple[Any, ...] = ([], {})
 
 
 def dump(context: Context) -> str:
-    """`context` as one line of JSON."""
-    return written({FORM.key: FORM.version, **plain(context)})
+    """`context` as one line of JSON. Whether it was made, or read from a store that writes every field, it is the same line."""
+    return written(
+        {FORM.key: FORM.version, **{name: value for name, value in plain(context).items() if value not in _NOTHING or name == "progress"}}
+    )
 
 
 def load(text: str | bytes, form: Form = FORM) -> Context:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from agentgraph.conversation.frozen import EMPTY, FrozenDict
+from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.history import History
 from agentgraph.errors import ContextError
 
@@ -37,6 +37,9 @@ def migrated(context: Context, graph: Destination, rename: Mapping[str, str], to
 
     Where monitors stand is forgotten if anything is renamed, since what they demand speaks of names; it is read back from the messages.
     """
+    given: Any = graph
+    if not callable(getattr(given, "offered", None)):
+        raise ContextError(f"migrate was given the graph {given!r:.60}; give an AgentGraph, or what it compiles to", context)
     names = _Names(graph, _checked(rename, "rename"), _checked(tools, "tools"))
     agent = names.agent(context.agent)
     if agent is not None and graph.offered(agent) is None:
@@ -66,28 +69,47 @@ class _Names:
 
     def __init__(self, graph: Destination, agents: Mapping[str, str], tools: Mapping[str, str]) -> None:
         self._graph, self._agents, self._tools = graph, agents, tools
-        self._derived = {graph.handoff_name(old): graph.handoff_name(new) for old, new in agents.items()}
+        self._derived = {graph.handoff_name(old): (graph.handoff_name(new), new) for old, new in agents.items()}
 
     def agent(self, name: str | None) -> str | None:
         """The present name of an agent."""
         return self._agents.get(name, name) if name is not None else None
 
     def tool(self, name: str, agent: str | None) -> str:
-        """The present name of a tool of `agent`. One that comes from an agent's name is taken where it is offered, and the old one is not."""
+        """The present name of a tool of `agent`. One that comes from an agent's name is taken where it is offered, unless the old one still leads there."""
         if name in self._tools:
             return self._tools[name]
-        derived = self._derived.get(name)
-        if derived is None or agent is None:
+        if name not in self._derived or agent is None:
             return name
-        offered = self._graph.offered(agent) or ()
-        return derived if derived in offered and name not in offered else name
+        derived, target = self._derived[name]
+        offered = self._graph.offered(agent) or {}
+        return derived if derived in offered and target not in offered.get(name, ()) else name
 
     def message(self, message: Message) -> Message:
         """`message`, spoken by the agent of the present name, calling tools by theirs."""
         agent = self.agent(message.agent)
         calls = self._calls(message.tool_calls, agent)
-        same = agent == message.agent and calls is message.tool_calls
-        return message if same else replace(message, agent=agent, tool_calls=calls)
+        source = message.source and self._source(message.source, message, agent)
+        same = agent == message.agent and calls is message.tool_calls and source == message.source
+        return message if same else replace(message, agent=agent, tool_calls=calls, source=source)
+
+    def _source(self, source: FrozenDict, message: Message, agent: str | None) -> FrozenDict:
+        """The dictionary that `message` was imported from, with the present names in it. Whatever else is there stays."""
+        present: dict[str, Any] = {
+            "name": self.agent if message.role != "tool" else lambda name: self.tool(name, None),
+            "handoff_to": self.agent,
+            "handoff_via": lambda name: self.tool(name, agent),
+        }
+        renamed = {key: present[key](value) if key in present and isinstance(value, str) else value for key, value in source.items()}
+        if isinstance(calls := source.get("tool_calls"), list):
+            renamed["tool_calls"] = [self._source_call(call, agent) for call in calls]
+        return freeze(renamed, "message")  # type: ignore[no-any-return]
+
+    def _source_call(self, call: Any, agent: str | None) -> Any:
+        function = call.get("function") if isinstance(call, dict) else None
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+            return call
+        return {**call, "function": {**function, "name": self.tool(function["name"], agent)}}
 
     def _calls(self, calls: tuple[ToolCall, ...], agent: str | None) -> tuple[ToolCall, ...]:
         named = tuple(self._call(call, agent) for call in calls)

@@ -52,14 +52,14 @@ _STAGES = {
 }
 
 
-def cause(offer: Offer, before: Context, call: ToolCall, recorded: Fate, found: Fate) -> Kind:
-    """What of the graph has changed, so that one call fares otherwise."""
+def cause(offer: Offer, facts: frozenset[str], call: ToolCall, recorded: Fate, found: Fate) -> Kind:
+    """What of the graph has changed, so that one call fares otherwise where `facts` are known."""
     if recorded.target is not None:
         return _lost_handoff(offer, call, found)
     if found.target is not None:
         return "handoff permitted" if recorded.failed else "tool gone"
     if found.failed and not recorded.failed:
-        return _lost_tool(offer, before, call)
+        return _lost_tool(offer, facts, call)
     if recorded.failed and not found.failed:
         return "tool permitted"
     if "asked" in (recorded.key[0], found.key[0]):
@@ -79,11 +79,11 @@ def _lost_handoff(offer: Offer, call: ToolCall, found: Fate) -> Kind:
     return "handoff refused" if shape is None or _fits(shape, call) else "arguments"
 
 
-def _lost_tool(offer: Offer, before: Context, call: ToolCall) -> Kind:
+def _lost_tool(offer: Offer, facts: frozenset[str], call: ToolCall) -> Kind:
     tool = offer.tools.get(call.name)
     if tool is None:
         return "handoff refused" if call.name in offer.handoffs else "tool gone"
-    return "tool refused" if not tool.requires <= before.facts or _fits(tool.arguments, call) else "arguments"
+    return "tool refused" if not tool.requires <= facts or _fits(tool.arguments, call) else "arguments"
 
 
 def _fits(shape: Shape, call: ToolCall) -> bool:

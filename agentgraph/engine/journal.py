@@ -100,7 +100,7 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
             history = place.context.messages + _messages(entry.messages)
             place = _behind(place, entry, history)
         except _UNREADABLE as wrong:
-            raise _unread(conversation, entry, wrong) from wrong
+            raise unread(conversation, place.seq + 1, wrong) from wrong
         yield event, place
 
 
@@ -115,16 +115,17 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
         return place
     at = max((i for i, entry in enumerate(entries) if entry.whole), default=0)
     said: list[Message] = []
-    entry = entries[0]
+    seq = place.seq + 1
     try:
         for seq, entry in enumerate(entries, place.seq + 1):
             _follow(seq, entry)
             said.extend(_messages(entry.messages))
         history = place.context.messages + said if place.context.messages else History(said)
         for entry in entries[at:]:
+            seq = entry.seq
             place = _behind(place, entry, history)
     except _UNREADABLE as wrong:
-        raise _unread(conversation, entry, wrong) from wrong
+        raise unread(conversation, seq, wrong) from wrong
     return place
 
 
@@ -142,12 +143,14 @@ def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Seq
         _follow(first.seq, first)
         count, born = _said_before(parsed(first.state))
     except _UNREADABLE as wrong:
-        raise _unread(conversation, first, wrong) from wrong
+        raise unread(conversation, first.seq, wrong) from wrong
 
     def read() -> Iterable[Message]:
         again = before()
         if not again or again[-1] != first:
-            raise StoreError(f"what was said in the conversation {conversation!r:.60} cannot be read any more: it was deleted meanwhile")
+            raise StoreError(
+                f"what was said in the conversation {conversation!r:.60} cannot be read any more: it was deleted or changed meanwhile"
+            )
         return latest(conversation, NOWHERE, again).context.messages.first(count)
 
     return latest(conversation, Place(first.seq - 1, Context(messages=Unread(count, read)), born=born), entries)
@@ -160,7 +163,7 @@ def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
 
 def _follow(seq: int, entry: Entry) -> None:
     if entry.seq != seq:
-        raise Damaged(f"step {seq}, which comes before it, is missing")
+        raise Damaged(MISSING)
     if not entry.intact:
         raise Damaged("it is not what was written")
 
@@ -197,8 +200,11 @@ def _event(text: str) -> Event | None:
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, msgspec.ValidationError, AgentGraphError)
 
 
-def _unread(conversation: str, entry: Entry, wrong: Exception) -> StoreError:
-    """What a newer library may still read is not damaged."""
+MISSING = "it is missing"
+
+
+def unread(conversation: str, seq: int, wrong: Exception) -> StoreError:
+    """That step `seq` is the first that cannot be read. What a newer library may still read is not damaged."""
     kind = type(wrong) if isinstance(wrong, StoreError) else Damaged
-    before = f"at({entry.seq - 1}) still gives the context before it" if entry.seq else "nothing is before it"
-    return kind(f"step {entry.seq} of the conversation {conversation!r:.60} cannot be read: {wrong}; {before}")
+    before = f"at({seq - 1}) still gives the context before it" if seq else "nothing is before it"
+    return kind(f"step {seq} of the conversation {conversation!r:.60} cannot be read: {wrong}; {before}")

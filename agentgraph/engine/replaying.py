@@ -44,7 +44,7 @@ def replayed(machine: Machine, trace: Trace) -> Replayed:
             except Exception as wrong:  # noqa: BLE001 - what a file holds was not necessarily made by steps
                 divergence = _stuck(machine, now, event, at, wrong)
             else:
-                divergence = _compared(machine, _Followed(at, event, now, recorded, found))
+                divergence = _compared(machine, _Followed(at, event, now, recorded, found), trace)
                 now = found
         if divergence is not None:
             return Replayed(tuple(path), divergence)
@@ -106,7 +106,7 @@ class _Followed(NamedTuple):
         )
 
 
-def _compared(machine: Machine, it: _Followed) -> Divergence | None:
+def _compared(machine: Machine, it: _Followed, trace: Trace) -> Divergence | None:
     recorded, found, event = it.recorded, it.found, it.event
     if isinstance(event, UserSaid) and recorded.agent != found.agent:
         gone = recorded.agent not in machine.agents
@@ -117,15 +117,20 @@ def _compared(machine: Machine, it: _Followed) -> Divergence | None:
         before, after = Fate(recorded, call, len(it.before.messages)), Fate(found, call, len(it.before.messages))
         if before.key != after.key:
             asked = next((i for i, m in _latest(found) if any(c.id == call.id for c in m.tool_calls)), len(it.before.messages))
-            offer = machine.offer(it.before.agent or "")
-            return it.diverges(
-                cause(offer, it.before, call, before, after), before.target or after.target or call.name, before.text, after.text, asked
-            )
+            kind, name = cause(machine.offer(it.before.agent or ""), found.facts, call, before, after), before.target or after.target
+            if kind == "tool gone" and (target := _handed_over(trace, call)) is not None:
+                kind, name = "handoff gone", target
+            return it.diverges(kind, name or call.name, before.text, after.text, asked)
     if isinstance(event, ModelReplied) and not event.reply.tool_calls and _shown(recorded) != _shown(found):
         agent = machine.agents[it.before.agent or ""]
-        kind: Kind = "may not finish" if not agent.may_finish and recorded.progress is None else "answer"
+        kind = "may not finish" if not agent.may_finish and recorded.progress is None else "answer"
         return it.diverges(kind, agent.name, _ending(recorded), _ending(found))
     return _differing(it)
+
+
+def _handed_over(trace: Trace, call: ToolCall) -> str | None:
+    """Whom `call` led to, if it turned out to be a handoff: one that waits for the calls before it looks like any other."""
+    return next((message.agent for message in trace.contexts[-1].messages if message.tool_call_id == call.id), None)
 
 
 def _differing(it: _Followed) -> Divergence | None:

@@ -16,6 +16,11 @@ class Edge(NamedTuple):
     tool: str
     handoff: Handoff
 
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """The agent, and what was named for it: itself, or a group whose root it is."""
+        return self.target, self.handoff.target_name
+
 
 class Group(NamedTuple):
     """A group as the graph holds it: names, not values."""

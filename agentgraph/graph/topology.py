@@ -17,7 +17,7 @@ from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import Edge, Group, listed, root_first
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import networkx as nx
 
@@ -320,11 +320,11 @@ class Topology:
             self._read["fingerprint"] = fingerprint_of(self)
         return self._read["fingerprint"]  # type: ignore[no-any-return]
 
-    def offered(self, agent: str) -> frozenset[str] | None:
-        """The names of the tools and handoffs of `agent`; None when there is no such agent."""
+    def offered(self, agent: str) -> Mapping[str, Collection[str]] | None:
+        """The tools and handoffs of `agent`, and whom each leads to: an agent, and the group that is meant. None when there is no such agent."""
         if agent not in self._agents:
             return None
-        return frozenset(t.name for t in self._agents[agent].tools) | {e.tool for e in self.edges if e.source == agent}
+        return {t.name: () for t in self._agents[agent].tools} | {e.tool: e.leads_to for e in self.edges if e.source == agent}
 
     def handoff_name(self, target: str) -> str:
         """How a handoff to `target` is called, unless it says otherwise."""

@@ -15,7 +15,7 @@ from agentgraph.machine.happening import Happening, Monitor
 from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.agent import Agent
@@ -103,9 +103,12 @@ class Machine:
             found = self._offers[agent] = Offer(self.agents[agent], tuple(self._leaving.get(agent, ())))
         return found
 
-    def offered(self, agent: str) -> frozenset[str] | None:
-        """The names of the tools and handoffs of `agent`; None when there is no such agent."""
-        return frozenset(self.offer(agent).names) if agent in self.agents else None
+    def offered(self, agent: str) -> Mapping[str, Collection[str]] | None:
+        """The tools and handoffs of `agent`, and whom each leads to: an agent, and the group that is meant. None when there is no such agent."""
+        if agent not in self.agents:
+            return None
+        offer = self.offer(agent)
+        return {name: offer.handoffs[name].leads_to if name in offer.handoffs else () for name in offer.names}
 
     def handoff_name(self, target: str) -> str:
         """How a handoff to `target` is called, unless it says otherwise."""

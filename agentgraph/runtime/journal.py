@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from agentgraph.engine.journal import NOWHERE, Place, latest, written
-from agentgraph.errors import AgentGraphError, Conflict, DefinitionError, StoreError
+from agentgraph.engine.journal import MISSING, NOWHERE, latest, unread, written
+from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.tasks import called_apart
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.store import Lease, Store
     from agentgraph.engine.events import Event
+    from agentgraph.engine.journal import Place
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
@@ -120,7 +121,7 @@ class Journal:
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
             if place.seq < taken.seq:
-                raise StoreError(f"step {place.seq + 1} of the conversation {self.conversation!r:.60}, which has {taken.seq}, is missing")
+                raise unread(self.conversation, place.seq + 1, Damaged(MISSING))
             self.place = replace(place, born=taken.born)
         except BaseException:
             self.close()
@@ -147,7 +148,10 @@ class Journal:
             Conflict: when it has begun already.
             StoreError: when it cannot be written.
         """
-        entry, place = written(Place(born=self.place.born), None, self.start)
+        if self.place.seq >= 0:
+            there = f"there is a conversation {self.conversation!r:.60} already, at step {self.place.seq}; give another id, or delete it"
+            raise Conflict(there, self.conversation, None, self.place.seq)
+        entry, place = written(self.place, None, self.start)
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place
 

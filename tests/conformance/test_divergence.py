@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 from pydantic import BaseModel
 
-from agentgraph import Agent, AgentGraph, AgentRunner, Context, Message, RunConfig, ScriptedModel, Trace, call, handoff, tool
+from agentgraph import Agent, AgentGraph, AgentRunner, Context, Message, RunConfig, ScriptedModel, Tool, Trace, call, handoff, tool
 from agentgraph.engine.divergence import Divergence
 from agentgraph.engine.foreign import names_in, walked
 from agentgraph.engine.replaying import replay_against
@@ -341,3 +341,38 @@ def test_who_is_no_agent_is_a_divergence() -> None:
 
     assert found is not None
     assert (found.kind, found.name, found.message) == ("agent gone", "Nobody", 1)
+
+
+@pytest.mark.parametrize(
+    ("other", "kind"), [(paying_in_cents.replace(requires=["verified"]), "arguments"), (pay.replace(requires=["of age"]), "tool refused")]
+)
+def test_a_call_that_the_call_before_it_has_permitted_is_refused_for_what_changed(other: Tool, kind: str) -> None:
+    """What was missing when the reply came was there when its turn came."""
+    before = AgentGraph.of(Agent("Billing", tools=[verify, pay.replace(requires=["verified"])]))
+    model = ScriptedModel([[call("verify", code=1), call("pay", amount=3.5)], "paid"])
+    trace = AgentRunner(before, RunConfig(model=model)).run("pay").trace
+
+    found = replay_against(AgentGraph.of(Agent("Billing", tools=[verify, other])).compile(), trace)
+
+    assert found is not None
+    assert (found.kind, found.name, found.event) == (kind, "pay", 2)
+
+
+@pytest.mark.parametrize(
+    ("graph", "kind", "name", "event"),
+    [
+        (desk(edges={("Triage", "Billing"): None}), "handoff gone", "Billing", 1),
+        (desk({"Billing": None}), "handoff gone", "Billing", 1),
+        (desk(edges={("Triage", "Billing"): {"requires": "of age"}}), "handoff refused", "Billing", 2),
+        (desk({"Triage": AGENTS["Triage"].replace(tools=[])}), "tool gone", "verify", 1),
+    ],
+)
+def test_a_handoff_that_waits_for_the_calls_before_it_is_one_already(graph: AgentGraph, kind: str, name: str, event: int) -> None:
+    """Whom it leads to is in what was recorded later."""
+    model = ScriptedModel([[call("verify", code=2), handoff("Billing")], "here is Billing"])
+    trace = AgentRunner(desk(), RunConfig(model=model)).run("pay").trace
+
+    found = replay_against(graph.compile(), trace)
+
+    assert found is not None
+    assert (found.kind, found.name, found.event) == (kind, name, event)

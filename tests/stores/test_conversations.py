@@ -376,7 +376,7 @@ def test_a_fork_and_its_origin_do_not_see_each_other(store: Store) -> None:
     assert fork.run("else").messages[:2] == tuple(origin.at(2).messages)
     assert [message.text for message in origin.context.messages] == ["one", "a", "two", "b"]
     assert fork.at(0) == origin.at(2)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="there is a conversation 'fork' already, at step 2; give another id"):
         origin.fork(1, "fork")
     assert origin.fork(1).id != origin.fork(1).id
 

@@ -199,11 +199,11 @@ def test_what_was_said_long_ago_cannot_be_read_of_a_conversation_that_is_gone(st
     assert looked_at.messages[0].text == "one"
 
     conversation.delete()
-    with pytest.raises(StoreError, match="it was deleted meanwhile"):
+    with pytest.raises(StoreError, match="it was deleted or changed meanwhile"):
         said(gone)
     for word in ("five", "six", "seven", "eight"):
         conversation.run(word)
-    with pytest.raises(StoreError, match="it was deleted meanwhile"):
+    with pytest.raises(StoreError, match="it was deleted or changed meanwhile"):
         said(replaced)
 
     assert said(looked_at)[:2] == ["one", "a"]
@@ -320,11 +320,13 @@ def test_steps_of_before_there_were_checksums_are_read_unchecked_and_those_behin
 def test_a_step_that_is_missing(database: str) -> None:
     with open_store(database) as store:
         conversation = runner("a", "b").conversation("c", store)
-        conversation.run("one")
+        begun = conversation.run("one").trace.contexts[0]
         change(database, "DELETE FROM agentgraph_steps WHERE seq = 1")
 
-        with pytest.raises(StoreError, match="step 1, which comes before it, is missing"):
-            conversation.history()
+        for read in (conversation.history, lambda: conversation.context, lambda: conversation.at(2)):
+            with pytest.raises(Damaged, match=r"step 1 of the conversation 'c' cannot be read: it is missing; at\(0\) still gives"):
+                read()
+        assert conversation.at(0) == begun
 
 
 def test_a_last_step_that_is_missing(database: str) -> None:
@@ -335,8 +337,8 @@ def test_a_last_step_that_is_missing(database: str) -> None:
 
         result = runner("b").conversation("c", store).run("two")
 
-        assert isinstance(result.error, StoreError)
-        assert "step 2 of the conversation 'c', which has 2, is missing" in str(result.error)
+        assert isinstance(result.error, Damaged)
+        assert "step 2 of the conversation 'c' cannot be read: it is missing; at(1) still gives" in str(result.error)
         assert len(store.entries("c")) == 2
 
 

@@ -65,6 +65,10 @@ def test_a_journal_is_a_legal_run(graph: AgentGraph, first: list[Move], second: 
     assert replay(graph.compile(), trace.start, trace.events) == type(trace)(trace.start, trace)
     assert conversation.context == results[1].context
     assert [conversation.at(seq) for seq in range(len(trace) + 1)] == list(trace.contexts)
+    assert conversation.context.to_json() == results[1].context.to_json()
+    assert [context.to_json() for context in trace.contexts] == [
+        context.to_json() for context in (results[0].trace + results[1].trace).contexts
+    ]
 
 
 @given(graphs(), conversations(), configs())

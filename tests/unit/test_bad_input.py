@@ -237,6 +237,7 @@ CASES: dict[str, Case] = {
     "an unknown field": Case(lambda: Context.from_json(bad_stored(mood=1)), C, ("mood",)),
     "a stored field of a wrong type": Case(lambda: Context.from_json(bad_stored(agent=5)), C, ("damaged", "agent")),
     "a stored agent that went away": Case(lambda: Context(agent="Gone").migrate(graph(Agent("A"))), C, ("'Gone'", "rename")),
+    "a graph to move to that is none": Case(lambda: Context().migrate(wrong("desk.yaml")), C, ("desk.yaml", "AgentGraph")),
     # -- a repr of two lines
     "two lines as a tool": Case(lambda: Agent("A", tools=wrong([Lines()])), D, ("'A'", "Lines(")),
     "two lines as tools": Case(lambda: Agent("A", tools=wrong(Lines())), D, ("'A'", "Lines(")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -109,10 +110,12 @@ def test_a_turn_that_was_left_is_taken_up(tmp_path: Path) -> None:
 def test_a_call_that_waits_for_a_person_is_answered_by_its_id(tmp_path: Path, option: str, answer: str) -> None:
     said(tmp_path, BALANCE)
     said(tmp_path, "I am told 1234")
-    said(tmp_path, "Refund me!")
+    asked = command(tmp_path, "run", GRAPH, "Refund me!", "--conversation", "ada", AGENTGRAPH_STORE=URL)
     (pending,) = shown(tmp_path, "ada")["pending"]
 
     assert pending["name"] == "refund"
+    assert (asked.stdout, asked.returncode) == ("", 0)  # nobody has answered
+    assert f"agentgraph: a person is to allow refund(amount=10), id {pending['id']}\n" in asked.stderr
     assert "no call 'nope' is pending" in ran(tmp_path, "conversations", "resume", GRAPH, "ada", option, "nope", code=2)
     assert ran(tmp_path, "conversations", "resume", GRAPH, "ada", option, pending["id"]) == f"{answer}\n"
 
@@ -135,7 +138,18 @@ def test_a_list_is_read_in_pages(tmp_path: Path) -> None:
     assert [row["id"] for row in listed(tmp_path, "b", "--limit", "2")] == ["b1", "b2"]
     assert [row["id"] for row in listed(tmp_path, "b", "--after", "b2")] == ["b3"]
     done = command(tmp_path, "conversations", "list", "--limit", "2", "--store", URL)
-    assert done.stderr == "agentgraph: there may be more; go on with --after 'b1'\n"
+    assert done.stderr == "agentgraph: there may be more; go on with --after b1\n"
+
+
+def test_a_shell_reads_the_id_that_a_list_goes_on_with(tmp_path: Path) -> None:
+    with SQLiteStore(tmp_path / "talks.db") as store:
+        runner = AgentRunner(Agent("A", model=ScriptedModel(["hi"] * 2)))
+        for name in ("it's $HOME", "next"):
+            runner.conversation(name, store).run("hi")
+
+    told = command(tmp_path, "conversations", "list", "--limit", "1", "--store", URL).stderr
+
+    assert shlex.split(told.partition("--after ")[2]) == ["it's $HOME"]
 
 
 def test_an_id_can_do_nothing_to_a_terminal(tmp_path: Path) -> None:

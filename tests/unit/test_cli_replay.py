@@ -99,6 +99,16 @@ def test_what_cannot_be_read_is_told_and_is_not_the_same(recorded: Path, capsys:
     assert any("rows.jsonl:2: it is not JSON" in line for line in told)
 
 
+@pytest.mark.parametrize("content", [b"", b"\n \n"])
+def test_a_file_with_nothing_in_it_is_no_conversation_that_went_the_same(
+    tmp_path: Path, content: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "none.jsonl").write_bytes(content)
+
+    assert show_replay([str(tmp_path)], GRAPH, None, as_json=False) == 2
+    assert capsys.readouterr().out.startswith("1 conversation: 0 the same, 1 cannot be read\n")
+
+
 def test_messages_of_others_and_stored_contexts_are_walked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     context = AgentRunner(demo).run(BALANCE).context
     rows = [

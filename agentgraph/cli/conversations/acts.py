@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ def list_in(url: str | None, prefix: str, after: str, limit: int, *, as_json: bo
     for it in found:
         print(json_text(listed(it)) if as_json else "  ".join(f"{value}" for value in _row(listed(it))))
     if len(found) == limit:
-        print(f"agentgraph: there may be more; go on with --after '{shown_id(found[-1].id)}'", file=sys.stderr)
+        print(f"agentgraph: there may be more; go on with --after {shlex.quote(shown_id(found[-1].id))}", file=sys.stderr)
 
 
 def _row(it: Mapping[str, object]) -> tuple[object, ...]:
