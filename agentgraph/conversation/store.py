@@ -83,7 +83,7 @@ class Store(Protocol):
         ...
 
     def release(self, conversation: str, owner: str) -> None:
-        """Give back what `owner` has, if it has it."""
+        """Give back what `owner` has, if it has it. Nobody waits for a server for this: what is not given back runs out."""
         ...
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:

@@ -110,13 +110,15 @@ class PostgresStore(SQLStore):
             return self._free.pop()
         return self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECTING)
 
-    def _performed(self, work: Callable[[], T], patience: float = _PATIENCE) -> T:
-        until = monotonic() + patience
+    def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
+        until = monotonic() + (_PATIENCE if patience is None else patience)
+        once_more = bool(self._free)  # connections of before may be broken, and the server well
         while True:
             try:
                 return work()
             except (self._psycopg.Error, UnicodeError) as wrong:
                 lost = isinstance(wrong, (self._psycopg.OperationalError, self._psycopg.InterfaceError))
-                if not lost or monotonic() >= until:
+                if not lost or (monotonic() >= until and not once_more):
                     raise StoreError(f"{self.where} cannot be used: {wrong}; what it holds is as it was") from wrong
+            once_more = False
             sleep(_PAUSE)

@@ -144,8 +144,8 @@ class SQLStore(turns.TurnRows):
         """One transaction, committed at the end of the block."""
 
     @abstractmethod
-    def _performed(self, work: Callable[[], T]) -> T:
-        """What `work` gives, tried again where that helps.
+    def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
+        """What `work` gives, tried again where that helps: for `patience` seconds, or as long as the database may take.
 
         Raises:
             StoreError: for whatever the database refuses.
@@ -207,7 +207,7 @@ class SQLStore(turns.TurnRows):
 
     def release(self, conversation: str, owner: str) -> None:
         """See `Store.release`."""
-        self._wrote(_RELEASE, key_of(conversation), owner)
+        self._wrote(_RELEASE, key_of(conversation), owner, patience=0.0)
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
         """See `Store.append`."""
@@ -267,12 +267,12 @@ class SQLStore(turns.TurnRows):
 
         return self._performed(work)
 
-    def _wrote(self, statement: str, *values: Any) -> int:
+    def _wrote(self, statement: str, *values: Any, patience: float | None = None) -> int:
         def work() -> int:
             with self._transaction(writing=True) as execute:
                 return int(execute(self._said(statement), values).rowcount)
 
-        return self._performed(work)
+        return self._performed(work, patience)
 
     def __enter__(self) -> Self:
         return self

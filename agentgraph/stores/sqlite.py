@@ -95,8 +95,8 @@ class SQLiteStore(SQLStore):
                     connection.execute("ROLLBACK")
                 raise
 
-    def _performed(self, work: Callable[[], T]) -> T:
-        until = monotonic() + _PATIENCE
+    def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
+        until = monotonic() + (_PATIENCE if patience is None else patience)
         while True:
             try:
                 return work()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ from agentgraph import (
     tool,
 )
 from agentgraph.errors import Damaged
+from agentgraph.stores.postgres import PostgresStore
 from tests.stores.between import failing
-from tests.stores.cluster import Cluster
+from tests.stores.cluster import WATCHDOG, Cluster
 
 
 def runner(*replies: Any, **config: Any) -> AgentRunner:
@@ -423,6 +425,64 @@ def test_a_server_that_crashes_for_three_seconds_under_load_is_not_noticed(crash
 
         assert [result.error for result in results] == [None] * 60
         assert [len(store.entries(str(n))) for n in range(60)] == [7] * 60
+
+
+def test_a_server_that_is_away_is_not_waited_for_to_give_back_a_lease(crashing: Cluster) -> None:
+    """A turn ends when it ends; the lease runs out."""
+    with open_store(crashing.database()) as store:
+        with runner("done").conversation("c", store, lease=0.1).stream("go") as left:
+            next(left)
+            crashing.crash()
+            ended = time.monotonic()
+        took = time.monotonic() - ended
+        crashing.start()
+
+        assert took < 10
+        assert runner("on").conversation("c", store, wait=30).run("go on").output == "on"
+
+
+def test_a_lease_is_given_back_to_a_server_that_was_started_anew(crashing: Cluster) -> None:
+    """The connections are those of before, and broken."""
+    with open_store(crashing.database()) as store:
+        with runner("done").conversation("c", store).stream("go") as left:
+            next(left)
+            crashing.crash()
+            crashing.start()
+
+        assert [kept.leased for kept in store.list()] == [None]
+
+
+def test_several_threads_close_a_store_at_once(postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And others go on using it."""
+    wrong: list[BaseException] = []
+    monkeypatch.setattr(threading, "excepthook", lambda raised: wrong.append(raised.exc_value))
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with open_store(postgres.database()) as store:
+            assert isinstance(store, PostgresStore)
+            for _ in range(30):
+                with ExitStack() as stack:  # all connections are open at once, and then free
+                    for _ in range(8):
+                        stack.enter_context(store._transaction(writing=False))
+                together = threading.Barrier(4)
+
+                def close(together: threading.Barrier = together) -> None:
+                    together.wait(WATCHDOG)
+                    store.close()
+
+                def use(together: threading.Barrier = together) -> None:
+                    together.wait(WATCHDOG)
+                    assert list(store.list()) == []
+
+                threads = [threading.Thread(target=target) for target in (close, close, close, use)]
+                for thread in threads:
+                    thread.start()
+                for thread in threads:
+                    thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert wrong == []
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
