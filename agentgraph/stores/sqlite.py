@@ -36,7 +36,7 @@ class SQLiteStore(SQLStore):
 
     Raises:
         StoreError: when it cannot be opened, is no database, or was made by a newer version.
-        DefinitionError: for what is no path.
+        DefinitionError: for what is no path, and for ':memory:'.
     """
 
     dialect = Dialect(
@@ -52,6 +52,8 @@ class SQLiteStore(SQLStore):
         given: Any = path
         if not isinstance(given, str | Path):
             raise DefinitionError(f"a store in SQLite was given the path {path!r:.60}; give a text or a Path")
+        if str(given) == ":memory:":  # which would be a file of that name
+            raise DefinitionError("a store in SQLite is a file; for one in memory give open_store('memory:'), or a MemoryStore()")
         self.path = Path(path).absolute()
         self.where, self.create = str(self.path), create
         self._process = os.getpid()

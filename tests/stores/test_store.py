@@ -301,6 +301,14 @@ def test_a_url_that_means_no_store_is_refused_with_those_that_do(url: Any) -> No
         open_store(url)
 
 
+def test_what_sqlite_calls_a_file_in_memory_is_none_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DefinitionError, match=r"give open_store\('memory:'\)"):
+        open_store("sqlite:///:memory:")
+
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_password_in_a_url_is_not_repeated() -> None:
     with pytest.raises(DefinitionError) as caught:
         open_store("mysql://ada:swordfish@localhost/x")
