@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from agentgraph.engine.trace import Pair
 
 _FIELDS = tuple(name for name in Context.__struct_fields__ if name != "messages")
+MISSING = "it is missing"
 _VERSION = "v"
 _BEFORE = "messages"
 """Beside all fields: how many messages came before, and of which conversation they are."""
@@ -198,9 +199,6 @@ def _event(text: str) -> Event | None:
 
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, msgspec.ValidationError, AgentGraphError)
-
-
-MISSING = "it is missing"
 
 
 def unread(conversation: str, seq: int, wrong: Exception) -> StoreError:
