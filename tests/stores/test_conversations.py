@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -472,3 +474,20 @@ def test_a_run_that_is_not_kept_has_keys_of_its_own() -> None:
     held.run("go")
 
     assert len(set(keys)) == 3
+
+
+LEFT = """
+import sys
+from agentgraph import Agent, AgentRunner, RunConfig, ScriptedModel, open_store
+
+left = AgentRunner(Agent("Desk"), RunConfig(model=ScriptedModel(["done"]))).conversation("c", open_store("memory:")).stream("go")
+sys.setswitchinterval(60)
+next(left)
+"""
+
+
+def test_a_process_ends_that_has_left_a_stream_open() -> None:
+    """Threads stand still by then; the one that renews leases, which has only begun, with its lock in hand."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", LEFT], capture_output=True, text=True, timeout=WATCHDOG / 4, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
