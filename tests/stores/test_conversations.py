@@ -168,6 +168,31 @@ def test_a_stream_that_is_left_gives_the_conversation_back(store: Store) -> None
     assert conversation.resume().output == "a"
 
 
+def test_an_async_stream_that_is_left_by_break_is_given_back_where_its_block_ends(store: Store) -> None:
+    conversation = runner("a", "b").conversation("c", store)
+
+    async def left() -> Any:
+        async with conversation.astream("go") as stream:
+            async for _ in stream:
+                if store.list():
+                    break
+        return await conversation.aresume()
+
+    assert asyncio.run(left()).output == "a"
+
+
+def test_an_async_stream_that_is_left_by_break_alone_is_given_back_while_the_loop_goes_on(store: Store) -> None:
+    conversation = runner("a", "b").conversation("c", store, wait=10)
+
+    async def left() -> Any:
+        async for _ in conversation.astream("go"):
+            if store.list():
+                break
+        return await conversation.aresume()
+
+    assert asyncio.run(left()).output == "a"
+
+
 def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
     @tool
     def slow() -> str:
