@@ -81,14 +81,14 @@ class Conversation:
     def stream(
         self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
     ) -> RunStream:
-        """Hold one turn, and watch it. One that is left before its end is given back, and can be taken up."""
+        """Hold one turn, and watch it. One that is left before its end is given back when it is closed, by `with`, and can be taken up."""
         run = self._begun(config, deps, streaming=True, approvals=approvals)
         return RunStream(run, self._watched(run, input))
 
     def astream(
         self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
     ) -> AsyncRunStream:
-        """`stream` in asyncio, with `async for`."""
+        """`stream` in asyncio, with `async for`, and `async with` around it."""
         run = self._begun(config, deps, streaming=True, approvals=approvals)
         return AsyncRunStream(run, self._awatched(run, input))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -92,6 +93,8 @@ class Journal:
 
     def close(self) -> None:
         """Give it back, after whatever a cancelled `aopen` has left behind. A lease that cannot be given back runs out."""
+        if sys.is_finalizing():
+            return  # threads stand still now, with whatever locks they have
         with self._order:
             self._is_closed = True
             HEARTBEAT.let_go(self)

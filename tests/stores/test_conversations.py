@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Sequence
@@ -164,6 +166,31 @@ def test_a_stream_that_is_left_gives_the_conversation_back(store: Store) -> None
         next(stream)
 
     assert conversation.resume().output == "a"
+
+
+def test_an_async_stream_that_is_left_by_break_is_given_back_where_its_block_ends(store: Store) -> None:
+    conversation = runner("a", "b").conversation("c", store)
+
+    async def left() -> Any:
+        async with conversation.astream("go") as stream:
+            async for _ in stream:
+                if store.list():
+                    break
+        return await conversation.aresume()
+
+    assert asyncio.run(left()).output == "a"
+
+
+def test_an_async_stream_that_is_left_by_break_alone_is_given_back_while_the_loop_goes_on(store: Store) -> None:
+    conversation = runner("a", "b").conversation("c", store, wait=10)
+
+    async def left() -> Any:
+        async for _ in conversation.astream("go"):
+            if store.list():
+                break
+        return await conversation.aresume()
+
+    assert asyncio.run(left()).output == "a"
 
 
 def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
@@ -472,3 +499,20 @@ def test_a_run_that_is_not_kept_has_keys_of_its_own() -> None:
     held.run("go")
 
     assert len(set(keys)) == 3
+
+
+LEFT = """
+import sys
+from agentgraph import Agent, AgentRunner, RunConfig, ScriptedModel, open_store
+
+left = AgentRunner(Agent("Desk"), RunConfig(model=ScriptedModel(["done"]))).conversation("c", open_store("memory:")).stream("go")
+sys.setswitchinterval(60)
+next(left)
+"""
+
+
+def test_a_process_ends_that_has_left_a_stream_open() -> None:
+    """Threads stand still by then; the one that renews leases, which has only begun, with its lock in hand."""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", LEFT], capture_output=True, text=True, timeout=WATCHDOG / 4, check=False)
+
+    assert (done.returncode, done.stderr) == (0, "")
