@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 from time import monotonic
@@ -45,6 +46,13 @@ class Heartbeat:
         with self._changed:
             self._due.get(id(journal.store), {}).pop(journal, None)
 
+    def end(self) -> None:
+        """Give back what turns have that were left open, while there are still threads: when the process ends it is too late."""
+        with self._changed:
+            held = [journal for due in self._due.values() for journal in due]
+        for journal in held:
+            journal.close()
+
     def _beat(self, store: int, due: dict[Journal, float]) -> None:
         while True:
             with self._changed:
@@ -67,5 +75,6 @@ class Heartbeat:
 
 _IDLE = 5.0  # seconds until the thread ends when there is nothing to hold
 HEARTBEAT = Heartbeat()
+atexit.register(HEARTBEAT.end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=HEARTBEAT.forget)

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -516,3 +517,13 @@ def test_a_process_ends_that_has_left_a_stream_open() -> None:
     done = subprocess.run([sys.executable, "-W", "error", "-c", LEFT], capture_output=True, text=True, timeout=WATCHDOG / 4, check=False)
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_a_process_has_left_open_is_given_back_when_it_ends(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kept.db"
+    command = [sys.executable, "-W", "error", "-c", LEFT.replace("memory:", url).replace("next(left)", "next(left), next(left)")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WATCHDOG / 4, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+    with open_store(url) as store:
+        assert [(kept.under_way, kept.leased) for kept in store.list()] == [(True, None)]
