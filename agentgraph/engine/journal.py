@@ -142,9 +142,12 @@ def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Seq
         return latest(conversation, NOWHERE, entries)
     try:
         _follow(first.seq, first)
-        count, born = _said_before(parsed(first.state))
+        said_before = _said_before(parsed(first.state))
     except _UNREADABLE as wrong:
         raise unread(conversation, first.seq, wrong) from wrong
+    if said_before is None:
+        return latest(conversation, NOWHERE, [*before(), *entries[1:]])
+    count, born = said_before
 
     def read() -> Iterable[Message]:
         again = before()
@@ -174,7 +177,7 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
     version = given.pop(_VERSION, FORM.version)
     if version != FORM.version:
         raise StoreError(f"it has version {version!r}, and this library reads {FORM.version}: upgrade it")
-    born = _said_before(given)[1] if entry.whole else place.born
+    _, born = (_said_before(given) if entry.whole else None) or (0, place.born)
     if (set(given) != set(_FIELDS)) if entry.whole else not given.keys() <= set(_FIELDS):
         raise Damaged(f"it has the fields {', '.join(given)}")
     read = as_context(given)
@@ -186,8 +189,9 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
     return Place(entry.seq, context, *((size, 0) if entry.whole else (place.whole, place.since + size)), born)
 
 
-def _said_before(state: dict[str, Any]) -> tuple[int, str]:
-    return as_value(state.pop(_BEFORE, None), tuple[int, str])
+def _said_before(state: dict[str, Any]) -> tuple[int, str] | None:
+    """Taken out of a state. The first that were written did not say it."""
+    return as_value(state.pop(_BEFORE, None), tuple[int, str] | None)  # type: ignore[arg-type]
 
 
 def _messages(text: str) -> list[Message]:

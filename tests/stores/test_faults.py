@@ -319,6 +319,22 @@ def test_steps_of_before_there_were_checksums_are_read_unchecked_and_those_behin
             conversation.history()
 
 
+def test_states_that_do_not_count_what_was_said_before_are_read(database: str) -> None:
+    """As they were written before contexts were read without their messages."""
+    with open_store(database) as store:
+        held = runner(*"abcde")
+        results = [held.conversation("c", store).run(word) for word in ("one", "two", "three", "four")]
+        whole = [entry for entry in store.entries("c") if entry.whole]
+        for entry in whole:
+            state = json.loads(entry.state)
+            del state["messages"]
+            change(database, "UPDATE agentgraph_steps SET state = ?, checksum = NULL WHERE seq = ?", json.dumps(state), entry.seq)
+        assert len(whole) > 1
+
+        assert held.conversation("c", store).context == results[-1].context
+        assert held.conversation("c", store).run("five").output == "e"
+
+
 def test_a_step_that_is_missing(database: str) -> None:
     with open_store(database) as store:
         conversation = runner("a", "b").conversation("c", store)
