@@ -158,17 +158,22 @@ def replay(
             metavar="TRACE...",
         ),
     ],
-    against: Annotated[str, typer.Option(help=_DRAWN, metavar="TARGET")],
+    against: Annotated[str | None, typer.Option(help=_DRAWN, metavar="TARGET")] = None,
     reaches: Annotated[str | None, typer.Option(help="count the conversations that reach this agent or group", metavar="NAME")] = None,
     json: Annotated[bool, typer.Option("--json", help="print what came of it as one JSON object")] = False,
     app_dir: AppDir = None,
 ) -> None:
-    """Replay recorded conversations against TARGET, without a model, and tell where it does something else. Exit code 1 if it does."""
+    """Replay recorded conversations against TARGET, without a model, and tell where it does something else. Exit code 1 if it does.
+
+    Without a TARGET: tell which way they went.
+    """
     from agentgraph.cli.replay import show_replay
+    from agentgraph.cli.retold import show_recorded
     from agentgraph.cli.target import look_in
 
     look_in(app_dir)
-    raise typer.Exit(show_replay(traces, against, reaches, as_json=json))
+    found = show_recorded(traces, reaches, as_json=json) if against is None else show_replay(traces, against, reaches, as_json=json)
+    raise typer.Exit(found)
 
 
 @app.command()

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from agentgraph.cli.stored import opened, shown_id
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.message import Message
+from agentgraph.engine.journal import history
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.trace_file import load
 from agentgraph.errors import ContextError, DefinitionError, StoreError
 
 if TYPE_CHECKING:
     from agentgraph.conversation.store import Store
-    from agentgraph.runtime.agent_runner import AgentRunner
 
 ENDINGS = (".jsonl", ".json")
+_STORE = "://"  # tells a store from a file
 _TRACE = b'{"agentgraph_trace"'
 _PAGE = 100  # conversations that a store is asked for at a time
 _FORMS = 'a trace, a stored context, or objects with "messages" are expected'
@@ -66,7 +68,31 @@ def recordings_in(file: Path) -> Iterator[Recorded]:
                 yield _conversation(f"{file}:{number}", line)
 
 
-def conversations_in(url: str, runner: AgentRunner) -> Iterator[Recorded]:
+def recordings(given: Sequence[str]) -> Iterator[Recorded]:
+    """Every conversation in the files, folders and stores of `given`, with a bar that says how far they are, where somebody looks.
+
+    Raises:
+        DefinitionError: when there is nothing to read.
+        StoreError: when a store cannot be opened.
+    """
+    paths = [Path(one) for one in given if _STORE not in one]
+    for file in _watched(files_in(paths)) if paths else ():
+        yield from recordings_in(file)
+    for url in given:
+        if _STORE in url:
+            yield from conversations_in(url)
+
+
+def _watched(files: Iterable[Path]) -> Iterable[Path]:
+    if not sys.stderr.isatty():
+        return files
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(files, "replaying", console=Console(stderr=True), transient=True)
+
+
+def conversations_in(url: str) -> Iterator[Recorded]:
     """Every conversation in the store at `url`, in the order of their ids.
 
     Raises:
@@ -81,9 +107,12 @@ def conversations_in(url: str, runner: AgentRunner) -> Iterator[Recorded]:
         for conversation in (first, *ids):
             name = shown_id(conversation)
             try:
-                yield Recorded(name, runner.conversation(conversation, store).history())
+                trace = history(conversation, store.entries(conversation))
             except StoreError as wrong:
                 yield Recorded(name, ContextError(str(wrong)))
+            else:
+                if trace is not None:  # else it was deleted meanwhile
+                    yield Recorded(name, trace)
 
 
 def _ids(store: Store) -> Iterator[str]:

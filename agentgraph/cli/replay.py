@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from agentgraph.cli.recordings import Recorded, conversations_in, files_in, recordings_in
+from agentgraph.cli.recordings import Recorded, recordings
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.target import runner_at
 from agentgraph.cli.visible import one_line, visible
@@ -22,13 +20,11 @@ from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from agentgraph.machine.machine import Machine
-    from agentgraph.runtime.agent_runner import AgentRunner
 
 DIVERGED, UNREADABLE = 1, 2
-_STORE = "://"  # tells a store from a file
 _KINDS, _NAMED = 3, 5
 """Kinds of divergence in the first line, and recordings of each kind that are named; JSON has all."""
 
@@ -40,9 +36,8 @@ def show_replay(given: Sequence[str], target: str, reaches: str | None, *, as_js
         DefinitionError: when there is nothing to replay, and for an agent that neither the graph nor a recording knows.
         StoreError: when a store cannot be opened.
     """
-    runner = runner_at(target)
-    machine, counted = runner.machine, Counted(reaches=reaches)
-    for recording in _recordings(given, runner):
+    machine, counted = runner_at(target).machine, Counted(reaches=reaches)
+    for recording in recordings(given):
         counted.add(machine, recording)
     if reaches is not None and not counted.reached and not _agents(machine, reaches):
         known = ", ".join(map(repr, machine.agents))
@@ -134,15 +129,6 @@ def _place(kind: str, name: str) -> str:
     return f"the {kind} of {name!r}"
 
 
-def _recordings(given: Sequence[str], runner: AgentRunner) -> Iterator[Recorded]:
-    stores = [one for one in given if _STORE in one]
-    paths = [Path(one) for one in given if _STORE not in one]
-    for file in _watched(files_in(paths)) if paths else ():
-        yield from recordings_in(file)
-    for url in stores:
-        yield from conversations_in(url, runner)
-
-
 def _followed(machine: Machine, held: Any) -> tuple[set[str], Replayed]:
     """The agents of the recording, and what comes of it."""
     if isinstance(held, Trace):
@@ -156,13 +142,3 @@ def _agents(machine: Machine, name: str) -> set[str]:
         return {name}
     group = machine.groups.get(name)
     return set().union(*(_agents(machine, member) for member in group.members)) if group is not None else set()
-
-
-def _watched(files: Iterable[Path]) -> Iterable[Path]:
-    """`files`, with a bar that says how far they are, where somebody looks."""
-    if not sys.stderr.isatty():
-        return files
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(files, "replaying", console=Console(stderr=True), transient=True)

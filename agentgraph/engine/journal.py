@@ -26,11 +26,11 @@ from agentgraph.conversation.store import Entry
 from agentgraph.conversation.stored import parsed, written as as_line
 from agentgraph.conversation.unread import Unread
 from agentgraph.engine.event_json import as_event
+from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, Damaged, StoreError
 
 if TYPE_CHECKING:
     from agentgraph.engine.events import Event
-    from agentgraph.engine.trace import Pair
 
 _FIELDS = tuple(name for name in Context.__struct_fields__ if name != "messages")
 MISSING = "it is missing"
@@ -160,9 +160,14 @@ def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Seq
     return latest(conversation, Place(first.seq - 1, Context(messages=Unread(count, read)), born=born), entries)
 
 
-def pairs(read: Iterable[tuple[Event | None, Place]]) -> list[Pair]:
-    """What a trace is made of."""
-    return [(event, place.context) for event, place in read if event is not None]
+def history(conversation: str, entries: Iterable[Entry]) -> Trace | None:
+    """All that has happened; None where nothing has.
+
+    Raises:
+        Damaged, StoreError: as `places`.
+    """
+    read = list(places(conversation, NOWHERE, entries))
+    return Trace(read[0][1].context, [(event, place.context) for event, place in read if event is not None]) if read else None
 
 
 def _follow(seq: int, entry: Entry) -> None:

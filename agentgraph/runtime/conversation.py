@@ -9,7 +9,7 @@ from uuid import uuid4
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.store import key_of
-from agentgraph.engine.journal import NOWHERE, pairs, places, recent
+from agentgraph.engine.journal import NOWHERE, history, recent
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
@@ -173,8 +173,7 @@ class Conversation:
         Raises:
             StoreError: when it cannot be read, naming the first step that cannot.
         """
-        read = list(places(self.id, NOWHERE, self.store.entries(self.id)))
-        return Trace(read[0][1].context if read else self._start, pairs(read))
+        return history(self.id, self.store.entries(self.id)) or Trace(self._start)
 
     def at(self, seq: int) -> Context:
         """The context after step `seq`; 0 is where the conversation began. Its older messages are read as those of `context`.

@@ -170,7 +170,9 @@ def test_wrong_use_is_one_line(recorded: Path, tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     for arguments in (
-        [str(recorded)],
+        [],
+        [str(tmp_path / "none")],
+        ["sqlite:///empty.db"],
         [str(recorded), "--against", "nothing.yaml"],
         [str(tmp_path / "none"), "--against", GRAPH],
         [str(empty), "--against", GRAPH],
@@ -224,3 +226,47 @@ def test_run_refuses_a_trace_of_another_conversation(tmp_path: Path) -> None:
 def test_a_pipe_is_shown_no_bar(recorded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     show_replay([str(recorded)], GRAPH, None, as_json=False)
     assert capsys.readouterr().err == ""
+
+
+# -- without a graph -----------------------------------------------------------------------------------------------------
+
+
+def test_without_a_graph_it_says_which_way_they_went(recorded: Path) -> None:
+    """Traces, a kept conversation and the messages of others alike."""
+    with SQLiteStore(recorded / "talks.db") as store:
+        AgentRunner(demo).conversation("ada", store).run(BALANCE)
+    asked = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "Hello.", "name": "Triage"}]
+    (recorded / "others.json").write_text(json.dumps([{"messages": asked}, {"messages": []}]))
+
+    ran = command(recorded, "replay", ".", "sqlite:///talks.db", "--reaches", "Billing")
+
+    assert ran.returncode == 0
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "6 conversations: 6 can be read"
+    assert lines[1].startswith("  3 went Triage -> Billing: ")
+    assert lines[1].endswith(", ada")
+    assert lines[2].startswith("  2 went Triage: ")
+    assert lines[3] == "  1 went to nobody: others.json:2"
+    assert lines[4] == "3 reached 'Billing'"
+    assert is_one_line(ran.stderr)
+
+
+def test_without_a_graph_what_cannot_be_read_is_named(recorded: Path) -> None:
+    (recorded / "cut.jsonl").write_bytes(next(recorded.glob("*.jsonl")).read_bytes()[:-10])
+
+    ran = command(recorded, "replay", ".", "--json", "--reaches", "Nobody")
+
+    told = json.loads(ran.stdout)
+    assert ran.returncode == 2
+    assert (told["conversations"], [row["recording"] for row in told["unreadable"]]) == (4, ["cut.jsonl"])
+    assert sorted(row["path"] for row in told["read"]) == [["Triage"], ["Triage", "Billing"], ["Triage", "Billing"]]
+    assert told["reaches"] == {"name": "Nobody", "recorded": 0}
+
+
+def test_of_many_that_went_the_same_way_a_few_are_named(tmp_path: Path) -> None:
+    said = {"messages": [{"role": "assistant", "content": "Hello.", "name": "Triage"}]}
+    (tmp_path / "many.jsonl").write_text("".join(f"{json.dumps(said)}\n" for _ in range(8)))
+
+    ran = command(tmp_path, "replay", "many.jsonl")
+
+    assert ran.stdout.splitlines()[1].endswith("many.jsonl:4, many.jsonl:5 and 3 more")
