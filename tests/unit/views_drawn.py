@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -47,15 +48,55 @@ def sequence_with(name: str) -> Sequence:
 
 def graphviz_json(dot: str) -> dict[str, Any]:
     """How Graphviz has understood a text."""
+    read = _answered(dot)
+    if _errs_about_backslashes():
+        for things, kind in (([read], "graph"), (read.get("objects", ()), "node"), (read.get("edges", ()), "edge")):
+            drawn = _drawn(dot, kind)
+            for thing in things:
+                thing["drawn"] = drawn.get(thing["name"] if kind == "node" else str(thing.get("_gvid", 0) + 1), "")
+    return read
+
+
+def label_read(thing: dict[str, Any]) -> str:
+    """The label that was drawn."""
+    drawn: str | None = thing.get("drawn")
+    return drawn if drawn is not None else "\n".join(_texts_of(thing))
+
+
+def _answered(dot: str) -> dict[str, Any]:
     answer = rendered(dot, "json")
     assert answer is not None, "Graphviz refused it"
     read: dict[str, Any] = json.loads(answer)
     return read
 
 
-def label_read(thing: dict[str, Any]) -> str:
-    """The label that was drawn."""
-    return "\n".join(step["text"] for step in thing.get("_ldraw_", ()) if step["op"] == "T")
+def _texts_of(thing: dict[str, Any]) -> list[str]:
+    return [step["text"] for step in thing.get("_ldraw_", ()) if step["op"] == "T"]
+
+
+@cache
+def _errs_about_backslashes() -> bool:
+    """The Graphviz in the wheel draws one, and tells two in JSON. So what it has drawn is read from what it has drawn."""
+    return _texts_of(_answered('digraph { a [label="\\\\"] }')["objects"][0]) != ["\\"]
+
+
+def _drawn(dot: str, kind: str) -> dict[str, str]:
+    """The labels in the SVG: of nodes and clusters by name, of edges, and of the graph, by number."""
+    answer = rendered(dot, "svg")
+    assert answer is not None
+    root = ET.fromstring(answer)
+    whole = root.find(f"{SVG}g")
+    assert whole is not None
+    if kind == "graph":
+        return {"1": "\n".join(text.text or "" for text in whole.findall(f"{SVG}text"))}
+    found: dict[str, str] = {}
+    for group in whole.iter(f"{SVG}g"):
+        label = "\n".join(text.text or "" for text in group.iter(f"{SVG}text"))
+        if kind == "edge" and group.get("class") == "edge":
+            found[group.get("id", "").removeprefix("edge")] = label
+        elif kind == "node" and group.get("class") in ("node", "cluster"):
+            found[group.findtext(f"{SVG}title", "")] = label
+    return found
 
 
 def svg_texts(svg: str) -> list[str]:
