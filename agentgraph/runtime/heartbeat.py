@@ -17,6 +17,14 @@ _OFTEN = 3
 """Times that a lease is renewed before it would run out, so that one or two may fail."""
 
 
+class _Due:
+    """The leases of one store, and when each is to be renewed. Its thread alone is woken when one comes that is due before the others."""
+
+    def __init__(self, changed: threading.Condition) -> None:
+        self.changed = changed
+        self.at: dict[Journal, float] = {}
+
+
 class Heartbeat:
     """Holds leases while their turns last."""
 
@@ -25,48 +33,50 @@ class Heartbeat:
 
     def forget(self) -> None:
         """Begin anew: after a fork the thread and the turns are the parent's."""
-        self._changed = threading.Condition()
-        self._due: dict[int, dict[Journal, float]] = {}
+        self._lock = threading.RLock()
+        self._due: dict[int, _Due] = {}
         """By store: one that is away for a while keeps the leases of no other waiting."""
 
     def hold(self, journal: Journal) -> None:
         """Renew the lease of `journal` from now on."""
-        with self._changed:
+        with self._lock:
             due = self._due.get(id(journal.store))
             if due is None:
-                due = {}
+                due = _Due(threading.Condition(self._lock))
                 threading.Thread(target=self._beat, args=(id(journal.store), due), name="agentgraph-leases", daemon=True).start()
                 self._due[id(journal.store)] = due
-            due[journal] = monotonic() + journal.seconds / _OFTEN
-            if due[journal] <= min(due.values()):
-                self._changed.notify_all()
+            due.at[journal] = monotonic() + journal.seconds / _OFTEN
+            if due.at[journal] <= min(due.at.values()):
+                due.changed.notify()
 
     def let_go(self, journal: Journal) -> None:
         """Renew it no longer. One that is being renewed is waited for by nobody: the store asks who has it."""
-        with self._changed:
-            self._due.get(id(journal.store), {}).pop(journal, None)
+        with self._lock:
+            due = self._due.get(id(journal.store))
+            if due is not None:
+                due.at.pop(journal, None)
 
     def end(self) -> None:
         """Give back what turns have that were left open, while there are still threads: when the process ends it is too late."""
-        with self._changed:
-            held = [journal for due in self._due.values() for journal in due]
+        with self._lock:
+            held = [journal for due in self._due.values() for journal in due.at]
         for journal in held:
             journal.close()
 
-    def _beat(self, store: int, due: dict[Journal, float]) -> None:
+    def _beat(self, store: int, due: _Due) -> None:
         while True:
-            with self._changed:
-                journal = min(due, key=due.__getitem__, default=None)
+            with self._lock:
+                journal = min(due.at, key=due.at.__getitem__, default=None)
                 if journal is None:
-                    if not self._changed.wait(_IDLE) and not due:
+                    if not due.changed.wait(_IDLE) and not due.at:
                         del self._due[store]
                         return
                     continue
-                wait = due[journal] - monotonic()
+                wait = due.at[journal] - monotonic()
                 if wait > 0:
-                    self._changed.wait(wait)
+                    due.changed.wait(wait)
                     continue
-                due[journal] = monotonic() + journal.seconds / _OFTEN
+                due.at[journal] = monotonic() + journal.seconds / _OFTEN
             try:
                 journal.renew()
             except Exception:  # noqa: BLE001 - also what a store of the user's raises: the others have still to be renewed
