@@ -19,6 +19,8 @@ from agentgraph.errors import ContextError, DefinitionError, StoreError
 if TYPE_CHECKING:
     from agentgraph.conversation.store import Store
 
+UNREADABLE = 2
+"""The exit code where a recording cannot be read."""
 ENDINGS = (".jsonl", ".json")
 _STORE = "://"  # tells a store from a file
 _TRACE = b'{"agentgraph_trace"'

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from agentgraph.cli.recordings import Recorded, recordings
+from agentgraph.cli.recordings import UNREADABLE, Recorded, recordings
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.target import runner_at
 from agentgraph.cli.visible import one_line, visible
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from agentgraph.machine.machine import Machine
 
-DIVERGED, UNREADABLE = 1, 2
+DIVERGED = 1
 _KINDS, _NAMED = 3, 5
 """Kinds of divergence in the first line, and recordings of each kind that are named; JSON has all."""
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from agentgraph.cli.recordings import recordings
+from agentgraph.cli.recordings import UNREADABLE, recordings
 from agentgraph.cli.render import print_plain
 from agentgraph.cli.visible import one_line, visible
 from agentgraph.engine.trace import Trace
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.message import Message
 
-UNREADABLE = 2
 _NAMED = 5
 """Recordings of each path that are named; JSON has all."""
 
