@@ -32,7 +32,8 @@ from agentgraph import (
 from agentgraph.errors import Damaged
 from agentgraph.stores.postgres import PostgresStore
 from tests.stores.between import failing
-from tests.stores.cluster import WATCHDOG, Cluster
+from tests.stores.cluster import Cluster
+from tests.stores.test_writers import at_once
 
 
 def runner(*replies: Any, **config: Any) -> AgentRunner:
@@ -468,10 +469,8 @@ def test_a_lease_is_given_back_to_a_server_that_was_started_anew(crashing: Clust
         assert [kept.leased for kept in store.list()] == [None]
 
 
-def test_several_threads_close_a_store_at_once(postgres: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_several_threads_close_a_store_at_once(postgres: Cluster) -> None:
     """And others go on using it."""
-    wrong: list[BaseException] = []
-    monkeypatch.setattr(threading, "excepthook", lambda raised: wrong.append(raised.exc_value))
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     try:
@@ -481,24 +480,10 @@ def test_several_threads_close_a_store_at_once(postgres: Cluster, monkeypatch: p
                 with ExitStack() as stack:  # all connections are open at once, and then free
                     for _ in range(8):
                         stack.enter_context(store._transaction(writing=False))
-                together = threading.Barrier(4)
-
-                def close(together: threading.Barrier = together) -> None:
-                    together.wait(WATCHDOG)
-                    store.close()
-
-                def use(together: threading.Barrier = together) -> None:
-                    together.wait(WATCHDOG)
-                    assert list(store.list()) == []
-
-                threads = [threading.Thread(target=target) for target in (close, close, close, use)]
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    thread.join()
+                at_once([store.close, store.close, store.close, store.list])
+            assert list(store.list()) == []
     finally:
         sys.setswitchinterval(before)
-    assert wrong == []
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
