@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from agentgraph.conversation.store import Entry as Entry, Lease as Lease, Store as Store, Stored as Stored
     from agentgraph.conversation.usage import Usage as Usage
     from agentgraph.definition.agent import Agent as Agent
-    from agentgraph.definition.decision import Final as Final, Forward as Forward, Rewrite as Rewrite, ToolOutput as ToolOutput
+    from agentgraph.definition.decision import (
+        Final as Final,
+        Forward as Forward,
+        Rewrite as Rewrite,
+        ToolOutput as ToolOutput,
+        Unset as Unset,
+    )
     from agentgraph.definition.group import AgentGroup as AgentGroup
     from agentgraph.definition.handoff import Handoff as Handoff, handoff as handoff
     from agentgraph.definition.model import Model as Model, ModelRequest as ModelRequest
@@ -82,7 +88,7 @@ _HOME = {
     "conversation.store": ("Entry", "Lease", "Store", "Stored"),
     "conversation.usage": ("Usage",),
     "definition.agent": ("Agent",),
-    "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput"),
+    "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput", "Unset"),
     "definition.group": ("AgentGroup",),
     "definition.handoff": ("Handoff", "handoff"),
     "definition.model": ("Model", "ModelRequest"),

@@ -159,7 +159,7 @@ class _Judge:
         self.may = frozenset({agent})
 
     def _called(self, moment: Moment) -> None:
-        if moment.answer in ("refused", "held") or moment.agent not in self.topology.agents:
+        if moment.answer in ("refused", "skipped", "held") or moment.agent not in self.topology.agents:
             return
         tool = self._own(moment.agent, moment.name)
         if tool is None and all(edge.tool != moment.name for edge in self.leaving.get(moment.agent, ())):

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agentgraph.checks.along import along
 from agentgraph.checks.predicate import AnyOf, Inside, Predicate
-from agentgraph.checks.recording import Recording, recording_of
+from agentgraph.checks.recording import Moment, Outcomes, Recording, recording_of
+from agentgraph.conversation.happening import Happening
 from agentgraph.errors import DefinitionError
-from agentgraph.machine.happening import BROKEN, Happening
+from agentgraph.machine.happening import BROKEN, is_shown
 from agentgraph.machine.machine import Machine
 
 if TYPE_CHECKING:
@@ -20,12 +22,16 @@ if TYPE_CHECKING:
 
 
 class Judgement(Struct, frozen=True):
-    """True where the spec holds. `index` is the message at which it was broken, `path` what happened up to it."""
+    """True where the spec holds, whatever is not known of what happened. `index` is the message at which it was broken, `path` what
+    happened up to it.
+    """
 
     spec: Spec
     holds: bool
     index: int | None = None
     path: tuple[Happening, ...] = ()
+    sure: bool = True
+    """Whether all readings of the recording agree: a call of which nobody heard again may have run, or not."""
 
     def __bool__(self) -> bool:
         return self.holds
@@ -33,12 +39,14 @@ class Judgement(Struct, frozen=True):
     def __str__(self) -> str:
         if self.holds:
             return f"{self.spec} holds in this recording"
-        return f"{self.spec} is broken at message {self.index} by: {', '.join(map(str, self.path))}"
+        if self.sure:
+            return f"{self.spec} is broken at message {self.index} by: {', '.join(map(str, self.path))}"
+        return f"{self.spec} may be broken at message {self.index}, since nobody knows whether a call ran, by: {', '.join(map(str, self.path))}"
 
     __repr__ = __str__
 
 
-def judged(spec: Spec, run: Any, graph: Any = None) -> Judgement:
+def judged(spec: Spec, run: Any, graph: Any = None, outcome: Outcomes | None = None) -> Judgement:
     """Fold `spec` over what `run` records. O(messages).
 
     Raises:
@@ -47,13 +55,32 @@ def judged(spec: Spec, run: Any, graph: Any = None) -> Judgement:
     topology = topology_of(graph if graph is not None else getattr(getattr(run, "result", run), "machine", None))
     if topology is None and any(map(_speaks_of_groups, spec.predicates)):
         raise DefinitionError(f"{spec} speaks of groups, which a recording does not know; give check(run, graph)")
-    state, path = spec.start, list[Happening]()
-    for index, happening in happenings(recording_of(run), topology):
+    states, path, broken = {spec.start}, list[Happening](), Judgement(spec, holds=True)
+    for index, happening in happenings(recording_of(run, outcome), topology):
         path.append(happening)
-        state = spec.after(state, happening)
-        if state == BROKEN:
-            return Judgement(spec, holds=False, index=index, path=tuple(path))
-    return Judgement(spec, holds=True)
+        states = _after(spec, states, happening)
+        if BROKEN in states and broken.holds:
+            broken = Judgement(spec, holds=False, index=index, path=_shown(path), sure=False)
+        if states == {BROKEN}:
+            return Judgement(spec, holds=False, index=index, path=_shown(path))
+    return broken
+
+
+def _after(spec: Spec, states: set[int], happening: Happening) -> set[int]:
+    """The states that `spec` may be in after `happening`."""
+    after = {spec.after(state, happening) for state in states} if is_shown(spec, happening) else states
+    if happening.sure:
+        return after
+    succeeded = _after(spec, after, replace(happening, kind="success", sure=True)) if happening.kind == "call" else after
+    return states | after | succeeded
+
+
+_OUTCOMES = frozenset({"success", "failure", "refusal", "skip"})
+
+
+def _shown(path: list[Happening]) -> tuple[Happening, ...]:
+    """What leads there, without what came of the calls; the last is what has broken it."""
+    return (*(happening for happening in path[:-1] if happening.kind not in _OUTCOMES), path[-1])
 
 
 def topology_of(graph: Any) -> Topology | None:
@@ -95,24 +122,47 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
         if moment.agent and moment.agent != holder:
             holder = moment.agent
             yield last, _entered(holder, topology)
-        if moment.kind == "call" and moment.ran:
-            yield last, Happening("call", moment.name, moment.agent)
-        if (holder, moment.name) in final_tools and moment.answer == "given":
+        if moment.kind == "call":
+            for happening in _of_call(moment):
+                yield last, happening
+        ends = moment.ends
+        if ends is None:
+            ends = (holder, moment.name) in final_tools and moment.answer == "given"
+        if moment.kind == "call" and ends:
             returned = holder
         elif not is_same or moment.kind == "handoff":
             returned = ""
         if moment.kind == "handoff":
             holder = moment.target
             yield last, _entered(holder, topology)
-        if moment.ends:
+        if moment.kind == "speech" and moment.ends:
             yield last, Happening("final", agent=holder)
     if recording.left not in ("", holder):
         holder = recording.left
         yield last, _entered(holder, topology)
-    if recording.ended is not None:
-        yield recording.ended, Happening("final", agent=holder)
-    elif returned:
+    if returned:
         yield recording.last, Happening("final", agent=returned)
+
+
+def _of_call(moment: Moment) -> Iterator[Happening]:
+    """Its executions, and what came of the last. A call of others' that nobody has answered counts as one that ran and gave something."""
+    name, agent = moment.name, moment.agent
+    call = Happening("call", name, agent)
+    for attempt in moment.earlier:
+        yield call if attempt == "failed" else replace(call, sure=False)
+    match moment.answer:
+        case "given" | "none":
+            yield from (call, Happening("success", name, agent))
+        case "unset" | "failed":
+            yield from (call, Happening("failure", name, agent))
+        case "running":
+            yield call
+        case "unknown":
+            yield replace(call, sure=False)
+        case "refused":
+            yield Happening("refusal", name, agent)
+        case "skipped":
+            yield Happening("skip", name, agent)
 
 
 def _entered(agent: str, topology: Topology | None) -> Happening:

@@ -7,29 +7,25 @@ its answer are one moment, at the message that asked. What only a topology can t
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from agentgraph.conversation.context import NO_FACTS, Context
+from agentgraph.conversation.context import NO_FACTS, Context, Pending
 from agentgraph.conversation.history import History
-from agentgraph.conversation.message import Message, ToolCall
-from agentgraph.engine.continuity import FAILED
+from agentgraph.conversation.message import CallOutcome, Message, ToolCall
 from agentgraph.engine.events import ToolReturned
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
 
-Answered = Literal["given", "failed", "refused", "none", "open", "running", "held"]
-"""What is recorded of a call's answer. none: nothing, and the conversation went on; open: nothing, and the turn is over; running and
-held: nothing yet, since the run is under way."""
+Answered = Literal["given", "unset", "failed", "refused", "skipped", "unknown", "none", "open", "running", "held"]
+"""What is recorded of a call's answer. unset: it was given, and sets nothing; none: nothing, and the conversation went on; open: nothing,
+and the turn is over; running and held: nothing yet, since the run is under way."""
 
-_REFUSED = re.compile(
-    r"not executed|error: (there is no tool|not approved|the (arguments|payload) (of|are) |'.*' was (not run|not executed|refused):?)",
-    re.DOTALL,
-)
+Outcomes = Callable[[Message], CallOutcome | None]
+"""What became of the call that a message answers, where the message itself does not say; None is read as given."""
 
 
 class Moment(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -46,13 +42,15 @@ class Moment(Struct, frozen=True, gc=False, omit_defaults=True):
     answer: Answered = "none"
     facts: frozenset[str] = NO_FACTS
     """Set inside the tool."""
-    ends: bool = False
-    """Whether the turn ends with these words."""
+    earlier: tuple[Literal["failed", "unknown"], ...] = ()
+    """What became of the attempts of the call before its last."""
+    ends: bool | None = None
+    """Whether the turn ends with these words, or with what the call gave; None where that is not recorded."""
 
     @property
     def ran(self) -> bool:
-        """Whether the call was carried out, as far as is recorded."""
-        return self.answer in ("given", "failed", "none", "running")
+        """Whether the call was carried out, as far as is recorded, or may have been."""
+        return self.answer in ("given", "unset", "failed", "none", "running", "unknown")
 
 
 class Recording(Struct, frozen=True):
@@ -75,24 +73,26 @@ class Recording(Struct, frozen=True):
     """Whether what went on inside tools that are agents is recorded too."""
     last: int = -1
     """The last message."""
-    ended: int | None = None
-    """The message with which it ended without words: by the output of a tool."""
     left: str = ""
     """Who holds the conversation in the end, by its own state: an agent that was asked and never answered is in no message."""
 
 
+def _not_said(_: Message) -> None:
+    return None
+
+
 class _Known(Struct):
-    """What a trace knows of its calls and their answers do not say, by call id."""
+    """What a trace or a context knows of its calls and their answers do not say, by call id."""
 
-    ran: dict[str, bool]
-    facts: dict[str, frozenset[str]]
-    inside: Mapping[str, Trace]
-    otherwise: bool | None
-    """Whether calls ran that are not among these. A trace has all that ran; our own messages say what did not; others' do not say."""
+    pending: Mapping[str, Pending] = {}
+    """The calls that are not answered yet."""
+    facts: Mapping[str, frozenset[str]] = {}
+    inside: Mapping[str, Trace] = {}
+    outcome: Outcomes = _not_said
 
 
-def recording_of(run: Any) -> Recording:
-    """What `run` records. O(messages + events).
+def recording_of(run: Any, outcome: Outcomes | None = None) -> Recording:
+    """What `run` records; `outcome` says what became of a call where its answer does not. O(messages + events).
 
     Raises:
         DefinitionError: for what is no record of a run.
@@ -101,12 +101,12 @@ def recording_of(run: Any) -> Recording:
     result = getattr(run, "result", run) if not isinstance(run, Mapping) else run
     record = getattr(result, "trace", result)
     if isinstance(record, Trace):
-        return _of_trace(record, ended=bool(getattr(result, "succeeded", False)))
+        return _of_trace(record, outcome)
     if isinstance(record, Recording):
         return record
     if isinstance(record, Context):
         ours = record.fingerprint is not None or record.progress is not None
-        moments = _moments(tuple(record.messages), _known((record,), otherwise=True if ours else None))
+        moments = _moments(tuple(record.messages), _known(record, outcome))
         last, left = len(record.messages) - 1, (record.agent or "") if ours else ""
         return Recording(moments, held=record.facts, is_ours=ours, last=last, left=left)
     if isinstance(record, Mapping):
@@ -117,11 +117,11 @@ def recording_of(run: Any) -> Recording:
         if isinstance(record["messages"], Mapping):
             raise DefinitionError("the 'messages' of a run were given as a dictionary; give a list of messages")
         entry = record.get("entry")
-        read = recording_of(record["messages"])
+        read = recording_of(record["messages"], outcome)
         return replace(read, start=entry) if isinstance(entry, str) else read
     if isinstance(record, Sequence) and not isinstance(record, str | bytes):
         messages = messages_of(record)
-        return Recording(_moments(messages, _known(())), last=len(messages) - 1)
+        return Recording(_moments(messages, _known(None, outcome)), last=len(messages) - 1)
     raise DefinitionError(
         f"a run was given as {_shown(record)}; give a result, a trace, a context, a list of messages, or a dictionary with 'messages'"
     )
@@ -156,40 +156,32 @@ def _shown(given: Any) -> str:
 # -- traces --------------------------------------------------------------------------------------------------------------
 
 
-def _of_trace(trace: Trace, *, ended: bool) -> Recording:
-    messages = tuple(trace.contexts[-1].messages)
+def _of_trace(trace: Trace, outcome: Outcomes | None = None) -> Recording:
+    last = trace.contexts[-1]
+    messages = tuple(last.messages)
     start, since = trace.start, len(trace.start.messages)
-    moments = _moments(messages, _known(trace.contexts, trace), since)
-    says_so = ended and not (moments and moments[-1].ends)
     return Recording(
-        moments,
+        _moments(messages, _known(last, outcome, trace), since),
         start="" if since else start.agent or "",
         facts=start.facts,
-        held=trace.contexts[-1].facts,
+        held=last.facts,
         since=since,
         holder=start.agent or "",
         is_ours=True,
         has_insides=True,
         last=len(messages) - 1,
-        ended=len(messages) - 1 if says_so and messages else None,
-        left=trace.contexts[-1].agent or "",
+        left=last.agent or "",
     )
 
 
-def _known(contexts: Iterable[Context], trace: Trace | None = None, *, otherwise: bool | None = None) -> _Known:
-    known = _Known({}, {}, trace.children if trace is not None else {}, otherwise if trace is None else False)
-    for context in contexts:
-        for pending in context.progress.calls if context.progress is not None else ():
-            known.ran[pending.call.id] = known.ran.get(pending.call.id, False) or pending.ran
-    for event in trace.events if trace is not None else ():
-        if isinstance(event, ToolReturned):
-            known.ran[event.call_id] = True
-            known.facts[event.call_id] = event.facts
+def _known(context: Context | None, outcome: Outcomes | None, trace: Trace | None = None) -> _Known:
+    known = _Known() if outcome is None else _Known(outcome=outcome)
+    if context is not None and context.progress is not None:
+        known.pending = {pending.call.id: pending for pending in context.progress.calls}
+    if trace is not None:
+        known.inside = trace.children
+        known.facts = {event.call_id: event.facts for event in trace.events if isinstance(event, ToolReturned)}
     return known
-
-
-_EARLIER = _Known({}, {}, {}, True)
-"""Of what was said before a trace of ours began."""
 
 
 # -- messages ------------------------------------------------------------------------------------------------------------
@@ -211,7 +203,9 @@ def _moments(messages: tuple[Message, ...], known: _Known, since: int = 0) -> tu
                 at += 1
             is_last = at == len(messages)
             closed = is_last or (messages[at].role == "user" and writes_answers)
-            found += _reply(index, message, answers, known if index >= since else _EARLIER, "open" if closed else "none")
+            found += _reply(
+                index, message, answers, known if index >= since else _Known(outcome=known.outcome), "open" if closed else "none"
+            )
             if found[-1].kind == "speech":
                 found[-1] = replace(found[-1], ends=is_last or messages[at].role == "user")
     return tuple(_opened(found))
@@ -233,7 +227,9 @@ def _reply(index: int, message: Message, answers: Mapping[str, Message], known: 
         if moved:
             handed = Moment(index, "handoff", agent, call.name, moved, "given" if answer is not None else "none")
             continue
-        yield Moment(index, "call", agent, call.name, "", _answered(call, answer, known, unanswered), known.facts.get(call.id, NO_FACTS))
+        earlier = answer.earlier if answer is not None else known.pending[call.id].earlier if call.id in known.pending else ()
+        ends, facts = answer.ends if answer is not None else None, known.facts.get(call.id, NO_FACTS)
+        yield Moment(index, "call", agent, call.name, "", _answered(call, answer, known, unanswered), facts, earlier, ends)
         if call.id in known.inside:
             yield from _inside(index, known.inside[call.id])
     if handed is not None:
@@ -243,16 +239,20 @@ def _reply(index: int, message: Message, answers: Mapping[str, Message], known: 
 
 
 def _answered(call: ToolCall, answer: Message | None, known: _Known, unanswered: Answered) -> Answered:
-    ran = known.ran.get(call.id, known.otherwise)
     if answer is None:
-        return "held" if ran is False else "running" if call.id in known.ran else unanswered
-    if answer.skipped or ran is False or (ran is None and _REFUSED.match(answer.text)):
-        return "refused"
-    return "failed" if answer.text.startswith(FAILED) else "given"
+        pending = known.pending.get(call.id)
+        return unanswered if pending is None else "running" if pending.attempt else "held"
+    match answer.outcome or known.outcome(answer):
+        case None | "handed_off":
+            return "given"
+        case "given" if answer.unset:
+            return "unset"
+        case outcome:
+            return outcome
 
 
 def _inside(index: int, trace: Trace) -> Iterator[Moment]:
-    entered, recording = "", _of_trace(trace, ended=False)
+    entered, recording = "", _of_trace(trace)
     for moment in recording.moments:
         if moment.agent and moment.agent != entered:
             entered = moment.agent

@@ -15,7 +15,10 @@ from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN, Happening, NameKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from agentgraph.checks.judgement import Judgement
+    from agentgraph.conversation.message import CallOutcome, Message
 
 
 class Spec(Struct, frozen=True):
@@ -46,10 +49,12 @@ class Spec(Struct, frozen=True):
         """Whether calls of `tool` can change its state."""
         return any(p.sees(tool) for p in self.predicates)
 
-    def check(self, run: Any, graph: Any = None) -> Judgement:
+    def check(self, run: Any, graph: Any = None, outcome: Callable[[Message], CallOutcome | None] | None = None) -> Judgement:
         """Whether a recorded run keeps to it: a result, a trace, a context, a list of messages, or a dictionary with "messages".
 
-        A result knows its graph. For other records `graph` tells which calls are handoffs, and what lies inside a group.
+        A result knows its graph. For other records `graph` tells which calls are handoffs, and what lies inside a group. Messages of
+        others do not say what became of a call: `outcome(message)` may tell, of the answer to one, "given", "failed", "refused",
+        "skipped", "unknown" or "handed_off"; without it, or where it gives None, it is read as given.
 
         >>> said = [{"role": "assistant", "name": "Desk", "content": "", "tool_calls": [{"id": "c1", "function": {"name": "refund"}}]}]
         >>> from agentgraph.checks import calls, precedes
@@ -62,7 +67,7 @@ class Spec(Struct, frozen=True):
         """
         from agentgraph.checks.judgement import judged
 
-        return judged(self, run, graph)
+        return judged(self, run, graph, outcome)
 
     def __str__(self) -> str:
         words = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(self).__name__).lstrip("_")

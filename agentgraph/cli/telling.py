@@ -50,7 +50,7 @@ def told(observation: Observation) -> Told | None:
                 depth=depth,
             )
         case ToolRefused(agent=agent, call=call, reason=reason):
-            why = one_line(reason.removeprefix("error: "), WIDEST)
+            why = one_line(reason, WIDEST)
             return Told(kind="refused", agent=agent, name=call.name, arguments=arguments_of(call), text=why, depth=depth)
         case AgentHandoff(source=source, target=target, reason=reason):
             return Told(kind="handed over", agent=source, name=target, text=one_line(reason, WIDEST), depth=depth)

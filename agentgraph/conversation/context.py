@@ -16,12 +16,12 @@ from msgspec.structs import force_setattr, replace
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, Json, freeze
 from agentgraph.conversation.history import NOTHING_SAID, History
-from agentgraph.conversation.message import TEXT_OR_NONE, Message, ToolCall
+from agentgraph.conversation.message import TEXT_OR_NONE, CallOutcome, Message, ToolCall
 from agentgraph.conversation.usage import NO_USAGE, Usage
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Sequence
 
 NO_FACTS: frozenset[str] = frozenset()
 
@@ -41,13 +41,15 @@ class Returned(Struct, frozen=True, gc=False, omit_defaults=True):
 
     value: Json = None
     error: str | None = None
-    failed: bool = False
-    """Whether the tool itself failed; a handler may have made a value of its error since."""
+    outcome: CallOutcome = "given"
+    """What the tool itself did; a handler may have made a value of its error since."""
     updates: FrozenDict = EMPTY
     facts: frozenset[str] = NO_FACTS
     usage: Usage = NO_USAGE
     watched: FrozenDict = EMPTY
     """Where monitors stand after what went on inside, if that was an agent."""
+    unset: bool = False
+    """Whether it has not done what its facts stand for."""
 
 
 class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -55,15 +57,22 @@ class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
 
     held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
     runs it. returned: it came back. handling: handlers look at what came back. handled: they have. done: in the history.
-    `ran` stays true once it was started; `early` says that it was started before it was its turn to be committed.
     """
 
     call: ToolCall
     stage: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
     approved: bool = False
-    ran: bool = False
+    attempt: int = 0
+    """How often it was started."""
+    earlier: tuple[Literal["failed", "unknown"], ...] = ()
+    """What became of the attempts before the last."""
+    arguments: FrozenDict | None = None
+    """What runs, where that is not what the model wrote."""
     early: bool = False
+    """Whether it was started before it was its turn to be committed."""
     returned: Returned | None = None
+    watched: FrozenDict = EMPTY
+    """Where monitors stood before its last attempt, of those that were moved by it: nobody may ever hear of that one."""
 
 
 class Seen(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -162,7 +171,8 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
     progress: Progress | None = None
     """None while the conversation waits for the user."""
     watched: FrozenDict = EMPTY
-    """Where each monitor stands, by what it demands. Judged where it is used, since every step of every run makes contexts."""
+    """Where each monitor stands, by what it demands: its state, or the list of those that it may be in since nobody knows whether a call
+    has run. Judged where it is used, since every step of every run makes contexts."""
 
     if TYPE_CHECKING:
 
@@ -177,7 +187,7 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
             fingerprint: str | None = ...,
             handed: Handed | None = ...,
             progress: Progress | None = ...,
-            watched: Mapping[str, int] = ...,
+            watched: Mapping[str, int | Sequence[int]] = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
@@ -285,10 +295,18 @@ def _fact(given: Any) -> str:
 
 
 def states_of_monitors(given: Any) -> FrozenDict:
-    """`given` as it is, if it can say where monitors stand: by name, a whole number, -1 for one whose demand was broken."""
-    if not isinstance(given, Mapping) or not all(type(state) is int and state >= -1 for state in given.values()):
-        raise ContextError(f"watched is {given!r:.80}; give where each monitor stands, as a whole number", given)
+    """`given` as it is, if it can say where monitors stand, by what they demand: a whole number, -1 for one whose demand was broken, or
+    a list of those that it may be in.
+    """
+    if not isinstance(given, Mapping) or not all(_is_state(state) for state in given.values()):
+        raise ContextError(f"watched is {given!r:.80}; give where each monitor stands, as a whole number or a list of them", given)
     return given if type(given) is FrozenDict else freeze(dict(given))
+
+
+def _is_state(given: Any) -> bool:
+    if isinstance(given, list):
+        return len(given) > 1 and all(type(state) is int and state >= 0 for state in given)
+    return type(given) is int and given >= -1
 
 
 def _several(given: Any, name: str) -> list[Any]:

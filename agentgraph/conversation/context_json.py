@@ -12,11 +12,12 @@ from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, freeze
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.stored import Form, frozen, parsed, upgraded, written
+from agentgraph.conversation.version_1 import upgraded_context, upgraded_message
 from agentgraph.errors import ContextError
 
 T = TypeVar("T")
 
-FORM = Form("agentgraph_context", "context")
+FORM = Form("agentgraph_context", "context", (upgraded_context,))
 _FIELDS = frozenset(Context.__struct_fields__)
 _NOTHING: tuple[Any, ...] = ([], {})
 
@@ -87,8 +88,8 @@ def as_value(given: Any, kind: type[T]) -> T:
     return msgspec.convert(given, kind, dec_hook=_decoded)
 
 
-def messages_in(text: str) -> list[Message]:
-    """The messages in JSON that `plain` gave.
+def messages_in(text: str, version: int = FORM.version) -> list[Message]:
+    """The messages in JSON that `plain` gave in this version.
 
     msgspec makes them out of the text at once, in a third of the time. It refuses halves of characters, which users do send, and says less
     of what is wrong; so what it refuses is read like everything else, or refused so.
@@ -96,6 +97,8 @@ def messages_in(text: str) -> list[Message]:
     Raises:
         ValueError, ContextError, RecursionError: saying what of it cannot be.
     """
+    if version == 1:
+        return as_value([upgraded_message(message) for message in parsed(text, list)], list[Message])
     try:
         return _MESSAGES.decode(text)
     except (msgspec.MsgspecError, UnicodeEncodeError):

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import force_setattr, replace
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, freeze, thaw
+from agentgraph.conversation.happening import Happening
 from agentgraph.errors import ContextError
 
 Role = Literal["system", "user", "assistant", "tool"]
+CallOutcome = Literal["given", "failed", "refused", "skipped", "unknown", "handed_off"]
+"""What became of a call. given: it ran and gave an output. failed: it ran and raised, or timed out. refused: it was not run, since a guard,
+its schema, a person, a monitor or a budget said no. skipped: it was not run, since the turn went on without it. unknown: it may have
+run. handed_off: it was a handoff that was carried out."""
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -22,6 +27,7 @@ else:
 
 TEXT_OR_NONE = frozenset({str, type(None)})
 _ROLES = frozenset({"system", "user", "assistant", "tool"})
+_OUTCOMES = frozenset({None, *get_args(CallOutcome)})
 
 
 class ToolCall(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -98,7 +104,6 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
 
     `agent` is who spoke (assistant), or, on the answer to a handoff, who holds the conversation from then on.
     `source` is the imported chat-completions dictionary where the other fields cannot say all of it.
-    `skipped`, on the answer to a call, says that what was called did not take place, whatever the answer looks like.
     """
 
     role: Role
@@ -107,7 +112,22 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str | None = None
     source: FrozenDict | None = None
-    skipped: bool = False
+    outcome: CallOutcome | None = None
+    """On the answer to a call: what the tool did, whatever the model is told. None on messages of others, where it is not known."""
+    unset: bool = False
+    """On the answer to a call: it gave an output, and with it that it has not done what its facts stand for."""
+    arguments: FrozenDict | None = None
+    """On the answer to a call: what ran, where that is not what the model wrote."""
+    earlier: tuple[Literal["failed", "unknown"], ...] = ()
+    """On the answer to a call: what became of its attempts before the last."""
+    ends: bool | None = None
+    """On the answer to a call: whether the turn ended with it. None where nothing is said: then only the success of a final tool ends one."""
+    inside: tuple[Happening, ...] = ()
+    """On the answer to a call of an agent that is used as a tool: what happened inside."""
+    reasoning: str | None = None
+    """What the model thought, as text for people."""
+    provider_data: FrozenDict | None = None
+    """What the provider attached, to be given back to it: JSON with a "family"."""
 
     if TYPE_CHECKING:
 
@@ -119,13 +139,20 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
             tool_calls: Iterable[ToolCall] = ...,
             tool_call_id: str | None = ...,
             source: FrozenDict | None = ...,
-            skipped: bool = ...,
+            outcome: CallOutcome | None = ...,
+            unset: bool = ...,
+            arguments: FrozenDict | None = ...,
+            earlier: tuple[Literal["failed", "unknown"], ...] = ...,
+            ends: bool | None = ...,
+            inside: tuple[Happening, ...] = ...,
+            reasoning: str | None = ...,
+            provider_data: FrozenDict | None = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
             raise ContextError(f"a message has the role {self.role!r}; use system, user, assistant or tool", self.role)
-        if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE:
+        if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE or self.outcome not in _OUTCOMES:
             _refuse_wrong_types(self)
         if type(self.tool_calls) is not tuple:
             force_setattr(self, "tool_calls", tuple(self.tool_calls))
@@ -150,6 +177,8 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     def from_openai(cls, given: dict[str, Any]) -> Message:
         """The message that a chat-completions dictionary says. `to_openai` gives an equal dictionary back.
 
+        Where more is known of the answer to a call than the format can say, an extra key "outcome" says it.
+
         Raises:
             ContextError: for an unknown role, or content that is neither text, parts nor null.
         """
@@ -160,13 +189,14 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
             raise ContextError(f"a message has the role {role!r:.40}; use system, user, assistant or tool", given)
         if not isinstance(calls, list | tuple):
             raise ContextError(f"a message has the tool_calls {calls!r:.40}; give a list", given)
-        name, answers = given.get("name"), given.get("tool_call_id")
+        name, answers, outcome = given.get("name"), given.get("tool_call_id"), given.get("outcome")
         message = cls(
             role=role,  # type: ignore[arg-type]
             content=given.get("content"),
             agent=name if isinstance(name, str) and role != "tool" else None,
             tool_calls=tuple(map(_call_from_openai, calls)),
             tool_call_id=answers if isinstance(answers, str) else None,
+            outcome=outcome if role == "tool" and isinstance(outcome, str) and outcome in _OUTCOMES else None,  # type: ignore[arg-type]
         )
         return message if message.to_openai() == given else replace(message, source=freeze(given, "message"))
 
@@ -191,6 +221,9 @@ def _refuse_wrong_types(message: Message) -> None:
     if not isinstance(given.agent, str | None) or not isinstance(given.tool_call_id, str | None):
         said = f"a message has agent={given.agent!r:.40}, tool_call_id={given.tool_call_id!r:.40}; give text or None"
         raise ContextError(said, message)
+    if given.outcome not in _OUTCOMES:
+        words = ", ".join(get_args(CallOutcome))
+        raise ContextError(f"a message has outcome={given.outcome!r:.40}; give None or one of {words}", message)
 
 
 def _call_from_openai(given: Any) -> ToolCall:

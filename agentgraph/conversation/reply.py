@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import force_setattr
 
+from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.message import TEXT_OR_NONE, ToolCall
 from agentgraph.conversation.usage import NO_USAGE, Usage
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 
 _CALLS = {ToolCall}
@@ -25,6 +26,10 @@ class Reply(Struct, frozen=True, gc=False, omit_defaults=True):
     tool_calls: tuple[ToolCall, ...] = ()
     usage: Usage = NO_USAGE
     finish_reason: str | None = None
+    reasoning: str | None = None
+    """What the model thought, as text for people."""
+    provider_data: FrozenDict | None = None
+    """What the provider attached, to be given back to it: JSON with a "family"."""
 
     if TYPE_CHECKING:
 
@@ -34,6 +39,8 @@ class Reply(Struct, frozen=True, gc=False, omit_defaults=True):
             tool_calls: ToolCall | Iterable[ToolCall] = ...,
             usage: Usage = ...,
             finish_reason: str | None = ...,
+            reasoning: str | None = ...,
+            provider_data: Mapping[str, Any] | None = ...,
         ) -> None: ...
 
     def __post_init__(self) -> None:

@@ -8,14 +8,22 @@ from msgspec import Struct
 class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
     """Model calls, tokens and, where the provider's prices are known, US dollars.
 
-    >>> Usage(1, 10, 5) + Usage(1, 20, 7)
-    Usage(requests=2, input_tokens=30, output_tokens=12, cost=None)
+    >>> (Usage(1, 10, 5) + Usage(1, 20, 7)).total_tokens
+    42
     """
 
     requests: int = 0
     input_tokens: int = 0
+    """Cached and cache-written ones included."""
     output_tokens: int = 0
+    """Reasoning included."""
     cost: float | None = None
+    """The sum of what is known; None where nothing is."""
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    unpriced: int = 0
+    """Requests without a price: where there are some, `cost` is the least that was spent."""
 
     @property
     def total_tokens(self) -> int:
@@ -26,7 +34,16 @@ class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
         if self is NO_USAGE:
             return other
         cost = self.cost if other.cost is None else (self.cost or 0.0) + other.cost
-        return Usage(self.requests + other.requests, self.input_tokens + other.input_tokens, self.output_tokens + other.output_tokens, cost)
+        return Usage(
+            self.requests + other.requests,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            cost,
+            self.cached_tokens + other.cached_tokens,
+            self.cache_write_tokens + other.cache_write_tokens,
+            self.reasoning_tokens + other.reasoning_tokens,
+            self.unpriced + other.unpriced,
+        )
 
     def __sub__(self, earlier: Usage) -> Usage:
         if earlier is NO_USAGE:
@@ -38,6 +55,10 @@ class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
             self.input_tokens - earlier.input_tokens,
             self.output_tokens - earlier.output_tokens,
             cost,
+            self.cached_tokens - earlier.cached_tokens,
+            self.cache_write_tokens - earlier.cache_write_tokens,
+            self.reasoning_tokens - earlier.reasoning_tokens,
+            self.unpriced - earlier.unpriced,
         )
 
 

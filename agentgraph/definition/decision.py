@@ -1,4 +1,4 @@
-"""What a handler decides about a tool's output, before the model sees it.
+"""What a tool and a handler say about an output, before the model sees it.
 
 A handler is `handler(value, output) -> (value, decision)`: it accumulates a value of its own type over a run.
 """
@@ -37,6 +37,15 @@ class Final(Struct, frozen=True):
     """End the run, with `value` as its output."""
 
     value: Any
+
+
+class Unset(Struct, frozen=True):
+    """What a tool gives that ran and has not done what it stands for: `return Unset("no such customer")`.
+
+    The model reads `value` as any output. No fact of the tool's is set, a spec sees no success, and a final tool does not end the turn.
+    """
+
+    value: Any = None
 
 
 Decision = Forward | Rewrite | Final

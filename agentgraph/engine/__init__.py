@@ -2,16 +2,29 @@
 
 from agentgraph.engine.divergence import Divergence
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.events import (
+    Approved,
+    AttemptFailed,
+    AttemptLost,
+    Event,
+    ModelFailed,
+    ModelReplied,
+    OutputHandled,
+    TimeUp,
+    ToolReturned,
+    UserSaid,
+)
 from agentgraph.engine.replaying import replay_against
 from agentgraph.engine.trace import Trace, replay
-from agentgraph.engine.turn import TURN, Step, due, step
+from agentgraph.engine.turn import TURN, Step, due, is_due, step
 from agentgraph.engine.view import provider_view, request_for
 
 __all__ = [
     "TURN",
     "Approved",
     "AskApproval",
+    "AttemptFailed",
+    "AttemptLost",
     "CallModel",
     "Divergence",
     "Effect",
@@ -28,6 +41,7 @@ __all__ = [
     "Trace",
     "UserSaid",
     "due",
+    "is_due",
     "provider_view",
     "replay",
     "replay_against",

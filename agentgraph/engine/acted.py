@@ -9,17 +9,17 @@ from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context, Pending, Returned
 from agentgraph.conversation.frozen import FrozenDict
-from agentgraph.conversation.message import Message
+from agentgraph.conversation.happening import Happening
+from agentgraph.conversation.message import CallOutcome, Message
 from agentgraph.conversation.text import as_text
 from agentgraph.engine.effects import Effect
-from agentgraph.engine.watch import ended_regardless
+from agentgraph.engine.watch import Breach, followed, may_have_run, moved
+from agentgraph.engine.wording import ENDED, ENDED_LATE, INTERRUPTED, error as as_error
 
 if TYPE_CHECKING:
+    from agentgraph.conversation.message import ToolCall
     from agentgraph.conversation.usage import Usage
     from agentgraph.machine.machine import Machine, Offer
-
-_ENDED = "not executed: the run ended with the output of an earlier call"
-_ENDED_LATE = "not executed to an effect here: the run ended with the output of an earlier call, and what this one gave was not used"
 
 
 class Output:
@@ -33,15 +33,16 @@ class Output:
 
 @dataclass(slots=True)
 class Acted:
-    """How far the calls have come within one step: the context so far, and what is newly asked of the outside."""
+    """How far the calls have come within one step: the context so far, what is newly asked of the outside, and what happened."""
 
     machine: Machine
     context: Context
     calls: list[Pending]
     at: int
     started: int
-    """Tools started in this run so far."""
+    """Executions of tools started in this run so far."""
     effects: list[Effect] = field(default_factory=list)
+    happened: list[Happening] = field(default_factory=list)
     final: Output | None = None
     offer: Offer = field(init=False)
     """What the agent that asked for these calls offers."""
@@ -49,32 +50,91 @@ class Acted:
     def __post_init__(self) -> None:
         self.offer = self.machine.offer(self.context.agent or "")
 
-    def commit(self) -> None:
-        """Write the result of the call whose turn it is into the history, with what it changed."""
-        pending, context = self.calls[self.at], self.context
-        back, progress = pending.returned or Returned(), context.progress
+    def tell(self, *happenings: Happening) -> None:
+        """Say that these happened. Monitors follow, whatever it breaks: what can be refused was asked before."""
+        self.happened += happenings
+        if self.machine.monitors:
+            self.context = replace(self.context, watched=moved(self.machine, self.context.watched, happenings))
+
+    def has_handler(self, call: ToolCall) -> bool:
+        """Whether a handler is to see the output of `call` before the model does."""
+        if call.name in self.offer.handoffs:
+            return False
+        progress = self.context.progress
+        return self.offer.agent.on_tool_output is not None or (progress is not None and progress.settings.handled)
+
+    def commit(self, *, ends: bool = False, instead: str | None = None) -> None:
+        """Write the result of the call whose turn it is into the history, with what it changed.
+
+        `ends`: the turn ends with it. `instead`: what the model is shown, where no handler has seen the output.
+        """
+        pending, progress = self.calls[self.at], self.context.progress
         assert progress is not None
-        tool = self.offer.tools.get(pending.call.name)
-        facts = back.facts if tool is None or back.failed else back.facts | tool.sets
-        if back.updates or not facts <= context.facts:
+        back, name, agent = pending.returned or Returned(), pending.call.name, self.context.agent or ""
+        tool = self.offer.tools.get(name)
+        if tool is not None and tool.agent is not None and back.outcome == "given":
+            back = self._held_back(back, name, agent)
+        facts = back.facts if tool is None or back.outcome != "given" or back.unset else back.facts | tool.sets
+        if back.updates or not facts <= self.context.facts:
+            context = self.context
             data = FrozenDict({**context.data, **back.updates}) if back.updates else context.data
             self.context = replace(context, data=data, facts=context.facts | facts)
         if back.usage.requests:
             self.use(back.usage)
-        if back.watched:
-            watched = context.watched | {demand: state for demand, state in back.watched.items() if demand in context.watched}
-            self.context = replace(self.context, watched=FrozenDict(watched))
+        if back.watched and self.machine.monitors:
+            self.context = replace(self.context, watched=FrozenDict(self.context.watched | back.watched))
         limit = progress.settings.tool_output
-        self.answer(f"error: {as_text(back.error, limit)}" if back.error is not None else as_text(back.value, limit))
+        text = instead or (as_text(back.value, limit) if back.error is None else as_error(as_text(back.error, limit)))
+        stays = tool is not None and tool.final and back.outcome == "given"
+        self.answer(text, back.outcome, unset=back.unset, ends=True if ends else False if stays else None)
+        match back.outcome:
+            case "given" if not back.unset:
+                self.tell(Happening("success", name, agent, call_id=pending.call.id))
+            case "given" | "failed":
+                self.tell(Happening("failure", name, agent, call_id=pending.call.id))
+            case "refused":
+                self.tell(Happening("refusal", name, agent, call_id=pending.call.id, reason=back.error or text))
+            case "unknown":
+                self.doubt(pending)
 
-    def answer(self, text: str, agent: str | None = None) -> None:
+    def _held_back(self, back: Returned, name: str, agent: str) -> Returned:
+        """What came back from an agent that is used as a tool. It has failed where a monitor forbids that it succeeds."""
+        if not self.machine.monitors:
+            return back
+        breach = followed(self.machine, FrozenDict(self.context.watched | back.watched), Happening("success", name, agent))
+        if not isinstance(breach, Breach):
+            return back
+        return replace(back, value=None, error=f"{name!r} gave no answer: {breach}", outcome="failed")
+
+    def doubt(self, pending: Pending) -> None:
+        """Nobody will hear of the last attempt of `pending`: monitors may be where they were before it, or where it has led."""
+        if self.machine.monitors:
+            watched = may_have_run(self.machine, self.context, pending)
+            self.context = replace(self.context, watched=watched)
+
+    def answer(self, text: str, outcome: CallOutcome, agent: str | None = None, *, unset: bool = False, ends: bool | None = None) -> None:
         """Write the answer to the call whose turn it is; `agent` is who holds the conversation from here on, if that changes."""
         pending, context = self.calls[self.at], self.context
-        skipped = not pending.ran and agent is None
-        answer = Message("tool", text, agent=agent, tool_call_id=pending.call.id, skipped=skipped)
+        answer = Message(
+            "tool",
+            text,
+            agent=agent,
+            tool_call_id=pending.call.id,
+            outcome=outcome,
+            unset=unset,
+            arguments=pending.arguments,
+            earlier=pending.earlier,
+            ends=ends,
+        )
         self.context = replace(context, messages=context.messages.add(answer))
         self.calls[self.at] = Pending(pending.call, "done")
         self.at += 1
+
+    def refuse(self, why: str) -> None:
+        """Answer the handoff whose turn it is: it is not carried out."""
+        call, agent = self.calls[self.at].call, self.context.agent or ""
+        self.answer(as_error(why), "refused")
+        self.tell(Happening("refusal", call.name, agent, call_id=call.id, reason=why))
 
     def use(self, usage: Usage) -> None:
         """Count what an agent that was used as a tool has used."""
@@ -82,20 +142,31 @@ class Acted:
         assert progress is not None
         self.context = replace(context, usage=context.usage + usage, progress=replace(progress, usage=progress.usage + usage))
 
-    def close(self, unstarted: str, started: str) -> None:
-        """Answer every call that is left: one text for those that never ran, one for those that did or do."""
+    def close(self, why: str, agent: str, ran: str = INTERRUPTED) -> None:
+        """Answer every call of `agent`'s that is left, since nothing more is done for any of them: `why` is told of those that never ran.
+
+        What has come back is committed. But no handler is bypassed: an output that one has to see first is withheld, and `ran` is told
+        of it, as of a call that was started and has not come back.
+        """
         while self.at < len(self.calls):
             pending = self.calls[self.at]
-            if pending.returned is not None and pending.returned.usage.requests:
-                self.use(pending.returned.usage)
-            self.answer(started if pending.ran else unstarted)
+            if pending.stage == "started":
+                self.answer(ran, "unknown")
+                self.doubt(pending)
+            elif pending.attempt and pending.returned is not None:
+                is_seen = pending.stage == "handled" or not self.has_handler(pending.call)
+                self.commit(instead=None if is_seen else ran)
+            else:
+                self.answer(why, "skipped")
+                self.tell(Happening("skip", pending.call.name, agent, call_id=pending.call.id, reason=why))
 
     def end(self, value: Any) -> Acted:
-        """The run ends with `value`; the calls behind are answered as not executed."""
-        self.close(_ENDED, _ENDED_LATE)
+        """The run ends with `value`; the calls behind are closed."""
+        agent = self.context.agent or ""
+        self.close(ENDED, agent, ENDED_LATE)
         self.final = Output(value)
-        if self.machine.monitors:
-            self.context = replace(self.context, watched=ended_regardless(self.machine, self.context))
+        if not self.machine.is_inside:
+            self.tell(self.machine.ending(agent))
         return self
 
     def exceed(self, budget: str) -> None:

@@ -12,25 +12,27 @@ from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context, Handed, Pending, Returned, Seen
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, thaw
-from agentgraph.conversation.message import Message, ToolCall
+from agentgraph.conversation.happening import Happening
+from agentgraph.conversation.message import CallOutcome, Message, ToolCall
 from agentgraph.conversation.text import as_json, as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import may_not_end
 from agentgraph.engine.effects import AskApproval, HandleOutput, RunTool
 from agentgraph.engine.limits import no_handoff_left, no_tool_left
-from agentgraph.engine.view import INTERRUPTED, unused_id
-from agentgraph.engine.watch import Breach, ended, followed, must_wait, would_break
+from agentgraph.engine.view import unused_id
+from agentgraph.engine.watch import Breach, followed, must_wait, would_break
+from agentgraph.engine.wording import OUTCOME_UNKNOWN, behind_handoff, handed_off, used_up
 from agentgraph.errors import IllegalEvent
 from agentgraph.machine.fsm import missing
 
 if TYPE_CHECKING:
     from agentgraph.conversation.reply import Reply
-    from agentgraph.engine.events import Approved, OutputHandled, ToolReturned
+    from agentgraph.engine.events import Approved, AttemptFailed, AttemptLost, OutputHandled, ToolReturned
     from agentgraph.graph.edge import Edge
     from agentgraph.machine.machine import Machine
 
-_HANDED_OFF = "not executed: the conversation was handed off"
+    OfCall = ToolReturned | AttemptFailed | AttemptLost | OutputHandled | Approved
 
 
 # -- the ways in -------------------------------------------------------------------------------------------------------
@@ -51,7 +53,7 @@ def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
             pending.append(Pending(clean))
         else:
             clean = ToolCall(call_id, call.name, EMPTY)
-            pending.append(Pending(clean, "returned", returned=Returned(error=error, failed=True)))
+            pending.append(Pending(clean, "returned", returned=Returned(error=error, outcome="refused")))
         asked.append(clean)
     said = Message("assistant", reply.text, agent=context.agent, tool_calls=tuple(asked))
     return _go_on(Acted(machine, replace(context, messages=history.add(said)), pending, 0, _started(context)))
@@ -68,70 +70,96 @@ def _unusable(call: ToolCall, context: Context) -> str | None:
 
 def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
     """A tool came back."""
-    acted, i = _found(machine, context, event, event.call_id, "started")
+    acted, i = _found(machine, context, event, "started")
+    tool = acted.offer.tools.get(acted.calls[i].call.name)
+    unset = event.unset or (tool is not None and bool(tool.sets) and (event.value is None or event.value is False))
     failed = event.error is not None
-    back = Returned(event.value, event.error, failed, event.updates, event.facts, event.usage, event.watched)
-    acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back)
+    outcome: CallOutcome = "failed" if failed else "given"
+    back = Returned(event.value, event.error, outcome, event.updates, event.facts, event.usage, event.watched, unset and not failed)
+    _came_back(acted, i, back)
+    return _go_on(acted)
+
+
+def attempt_failed(machine: Machine, context: Context, event: AttemptFailed) -> Acted:
+    """One execution has failed: it is tried again as often as the tool allows, and nothing forbids it."""
+    acted, i = _found(machine, context, event, "started")
+    pending = acted.calls[i]
+    tool = acted.offer.tools.get(pending.call.name)
+    if tool is not None and len(pending.earlier) < tool.retries and _obstacle(acted, pending.call) is None:
+        _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "failed")))
+    else:
+        _came_back(acted, i, Returned(error=event.error, outcome="failed"))
+    return _go_on(acted)
+
+
+def attempt_lost(machine: Machine, context: Context, event: AttemptLost) -> Acted:
+    """Nobody knows what an execution did: it is begun again where that does no more than once, and nothing forbids it."""
+    acted, i = _found(machine, context, event, "started")
+    pending = acted.calls[i]
+    tool = acted.offer.tools.get(pending.call.name)
+    acted.doubt(pending)
+    if tool is not None and tool.idempotent and _obstacle(acted, pending.call) is None:
+        _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "unknown")))
+    else:
+        gone = f"there is no tool {pending.call.name!r} any more, and it was {OUTCOME_UNKNOWN}"
+        _came_back(acted, i, Returned(error=OUTCOME_UNKNOWN if tool is not None else gone, outcome="unknown"))
     return _go_on(acted)
 
 
 def handled(machine: Machine, context: Context, event: OutputHandled) -> Acted:
     """The handlers have decided about an output."""
-    acted, i = _found(machine, context, event, event.call_id, "handling")
+    acted, i = _found(machine, context, event, "handling")
     pending = acted.calls[i]
     back = pending.returned or Returned()
     if event.decision != "forward":
         back = replace(back, value=event.value, error=None)
     acted.calls[i] = replace(pending, stage="handled", returned=back)
     if event.decision == "final":
-        acted.commit()
+        acted.commit(ends=True)
         return acted.end(event.value)
     return _go_on(acted)
 
 
 def approved(machine: Machine, context: Context, event: Approved) -> Acted:
     """A person has allowed a call, or not."""
-    acted, i = _found(machine, context, event, event.call_id, "asked")
+    acted, i = _found(machine, context, event, "asked")
+    pending = acted.calls[i]
     if event.approved:
-        acted.calls[i] = replace(acted.calls[i], stage="held", approved=True)
+        acted.calls[i] = replace(pending, stage="held", approved=True)
     else:
         because = f": {event.reason}" if event.reason else ""
-        acted.calls[i] = replace(acted.calls[i], stage="returned", returned=Returned(error=f"not approved{because}", failed=True))
+        _came_back(acted, i, Returned(error=f"not approved{because}", outcome="refused"))
+        name, agent = pending.call.name, acted.context.agent or ""
+        acted.tell(Happening("denial", name, agent, call_id=pending.call.id, reason=event.reason))
     return _go_on(acted)
 
 
-def abandoned(machine: Machine, context: Context, unstarted: str) -> Context:
-    """`context` with every pending call answered: by its result if it has one, else by what is known of it."""
+def abandoned(machine: Machine, context: Context, why: str) -> tuple[Context, tuple[Happening, ...]]:
+    """`context` with every pending call answered, since the turn is over; `why` is told of those that never ran. And what happened."""
     progress = context.progress
     if progress is None:
-        return context
+        return context, ()
     acted = Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls)
-    for i in range(progress.at, len(acted.calls)):
-        acted.at = i
-        match acted.calls[i].stage:
-            case "returned" | "handling" | "handled":
-                acted.commit()
-            case "started":
-                acted.answer(INTERRUPTED)
-            case "held" | "asked":
-                acted.answer(unstarted)
-    return replace(acted.context, progress=None)
+    acted.close(why, context.agent or "")
+    return replace(acted.context, progress=None), tuple(acted.happened)
 
 
 def _started(context: Context) -> int:
     return context.progress.tool_calls if context.progress else 0
 
 
-def _found(
-    machine: Machine, context: Context, event: ToolReturned | OutputHandled | Approved, call_id: str, stage: str
-) -> tuple[Acted, int]:
+def _found(machine: Machine, context: Context, event: OfCall, stage: str) -> tuple[Acted, int]:
     progress = context.progress
     assert progress is not None
     for i, pending in enumerate(progress.calls):
-        if pending.call.id == call_id and pending.stage == stage:
+        if pending.call.id == event.call_id and pending.stage == stage:
             return Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls), i
     open_ids = [p.call.id for p in progress.calls if p.stage == stage]
     raise IllegalEvent(event, f"call ids {', '.join(map(repr, open_ids))}" if open_ids else "no such answer now")
+
+
+def _came_back(acted: Acted, i: int, back: Returned) -> None:
+    acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back)
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------
@@ -151,22 +179,40 @@ def _go_on(acted: Acted) -> Acted:
                 _start(acted, acted.at)
                 if acted.calls[acted.at].stage != "returned":
                     break
-            case "returned" if _has_handler(acted, pending.call):
+            case "returned" if acted.has_handler(pending.call):
                 acted.calls[acted.at] = replace(pending, stage="handling")
                 acted.effects.append(HandleOutput(acted.context.agent or "", pending.call, pending.returned or Returned()))
                 break
             case "returned" | "handled":
-                tool = acted.offer.tools.get(pending.call.name)
-                acted.commit()
-                if tool is not None and tool.final and pending.returned is not None and pending.returned.error is None:
-                    breach = ended(acted.machine, acted.context) if acted.machine.monitors else None
-                    if not isinstance(breach, Breach):
-                        return acted.end(pending.returned.value)
-                    acted.note(may_not_end(breach).note)
+                if _ends(acted, pending):
+                    return acted.end(pending.returned.value if pending.returned is not None else None)
             case _:
                 break
     _start_others(acted)
     return acted.kept()
+
+
+def _ends(acted: Acted, pending: Pending) -> bool:
+    """Commit the call whose turn it is; whether the turn ends with it, since it is of a final tool that has succeeded."""
+    tool, back = acted.offer.tools.get(pending.call.name), pending.returned
+    if tool is None or not tool.final or back is None or back.error is not None or back.unset:
+        acted.commit()
+        return False
+    if acted.machine.monitors and isinstance(breach := _end_after(acted, pending), Breach):
+        acted.commit()
+        acted.note(may_not_end(breach).note)
+        return False
+    acted.commit(ends=True)
+    return True
+
+
+def _end_after(acted: Acted, pending: Pending) -> FrozenDict | Breach | None:
+    """What the turn's end with this call comes to for the monitors."""
+    machine, back, agent = acted.machine, pending.returned or Returned(), acted.context.agent or ""
+    if machine.is_inside:
+        return None
+    committed = Happening("success" if back.outcome == "given" else "failure", pending.call.name, agent)
+    return followed(machine, FrozenDict(acted.context.watched | back.watched), committed, machine.ending(agent))
 
 
 def _start_others(acted: Acted) -> None:
@@ -180,7 +226,7 @@ def _start_others(acted: Acted) -> None:
         if pending.call.name in offer.handoffs:
             return
         tool = offer.tools.get(pending.call.name)
-        if pending.stage == "held" and (tool is None or not (tool.requires or must_wait(acted.machine, tool))):
+        if pending.stage == "held" and (tool is None or not (tool.requires or tool.final or must_wait(acted.machine, tool))):
             _start(acted, i)
             _note_early(acted, i)
         if tool is not None and tool.final:
@@ -211,21 +257,28 @@ def seen_by(context: Context, call: ToolCall) -> Context:
 
 def _start(acted: Acted, i: int) -> None:
     """Start call `i`, or find out why it cannot run."""
-    pending, agent = acted.calls[i], acted.context.agent or ""
+    pending = acted.calls[i]
     error = _obstacle(acted, pending.call)
     if error is not None:
-        acted.calls[i] = replace(pending, stage="returned", returned=Returned(error=error, failed=True))
+        _came_back(acted, i, Returned(error=error, outcome="refused"))
     elif acted.offer.tools[pending.call.name].needs_approval and not pending.approved:
         acted.calls[i] = replace(pending, stage="asked")
-        acted.effects.append(AskApproval(agent, pending.call))
+        acted.effects.append(AskApproval(acted.context.agent or "", pending.call))
     else:
-        acted.started += 1
-        if acted.machine.monitors:
-            watched = followed(acted.machine, acted.context.watched, *acted.machine.calling(agent, pending.call.name))
-            assert not isinstance(watched, Breach)
-            acted.context = replace(acted.context, watched=watched)
-        acted.calls[i] = replace(pending, stage="started", ran=True)
-        acted.effects.append(RunTool(agent, pending.call))
+        _attempt(acted, i, pending)
+
+
+def _attempt(acted: Acted, i: int, pending: Pending) -> None:
+    """Begin an execution of call `i`: nothing forbids it."""
+    agent, call, attempt, before = acted.context.agent or "", pending.call, pending.attempt + 1, acted.context.watched
+    acted.started += 1
+    if pending.approved and attempt == 1:
+        acted.tell(Happening("approval", call.name, agent, call_id=call.id))
+    acted.tell(*acted.machine.calling(agent, call.name, call.id, attempt))
+    after = acted.context.watched
+    moved = EMPTY if after is before else FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
+    acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=moved)
+    acted.effects.append(RunTool(agent, call, attempt))
 
 
 def _obstacle(acted: Acted, call: ToolCall) -> str | None:
@@ -244,15 +297,8 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
     progress = acted.context.progress
     if progress is not None and no_tool_left(progress, acted.started):
         acted.exceed("tool_calls")
-        return f"{call.name!r} was not executed: the tool calls that this run may make are used up"
+        return f"{call.name!r} was not executed: {used_up('tool calls')}"
     return None
-
-
-def _has_handler(acted: Acted, call: ToolCall) -> bool:
-    if call.name in acted.offer.handoffs:
-        return False
-    progress = acted.context.progress
-    return acted.offer.agent.on_tool_output is not None or (progress is not None and progress.settings.handled)
 
 
 def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
@@ -262,33 +308,30 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         try:
             payload = FrozenDict(as_json(shape.check(thaw(call.arguments))))
         except Mismatch as wrong:
-            acted.answer(f"error: the payload of {call.name!r} does not fit: {wrong}")
+            acted.refuse(f"the payload of {call.name!r} does not fit: {wrong}")
             return False
     verdict = acted.machine.verdict(edge.source, call.name, acted.context)
     if not verdict.permitted:
-        acted.answer(f"error: {call.name!r} was refused: {verdict.reason}")
+        acted.refuse(f"{call.name!r} was refused: {verdict.reason}")
         return False
-    watched = followed(acted.machine, acted.context.watched, acted.machine.entering(verdict.target)) if acted.machine.monitors else None
-    if isinstance(watched, Breach):
-        acted.answer(f"error: {call.name!r} was refused: {watched}")
+    reason = call.arguments.get("reason")
+    reason = reason if isinstance(reason, str) else None
+    handoff = Happening("handoff", call.name, edge.source, call_id=call.id, reason=reason or "")
+    entering = acted.machine.entering(verdict.target)
+    if acted.machine.monitors and isinstance(breach := followed(acted.machine, acted.context.watched, handoff, entering), Breach):
+        acted.refuse(f"{call.name!r} was refused: {breach}")
         return False
     progress = acted.context.progress
     assert progress is not None
-    used_up = no_handoff_left(progress, verdict.target)
-    if used_up is not None:
-        acted.exceed(used_up)
-        acted.answer(f"not executed: the {used_up} that this run may make are used up")
+    limit = no_handoff_left(progress, verdict.target)
+    if limit is not None:
+        acted.exceed(limit)
+        acted.refuse(used_up(limit))
         return False
-    given = f" It was given: {as_text(payload, 100_000)}" if payload else ""
-    if watched is not None:
-        acted.context = replace(acted.context, watched=watched)
-    acted.answer(f"The conversation was handed off to {edge.handoff.target_name}.{given}", agent=verdict.target)
-    after = f"{_HANDED_OFF} to {edge.handoff.target_name}"
-    acted.close(after, after)
-    reason = call.arguments.get("reason")
-    handed = Handed(
-        edge.source, verdict.target, call.name, len(acted.context.messages), reason if isinstance(reason, str) else None, payload
-    )
+    acted.answer(handed_off(edge.handoff.target_name, as_text(payload, 100_000) if payload else ""), "handed_off", verdict.target)
+    acted.tell(handoff, entering)
+    acted.close(behind_handoff(edge.handoff.target_name), edge.source)
+    handed = Handed(edge.source, verdict.target, call.name, len(acted.context.messages), reason, payload)
     visits = (
         FrozenDict({**progress.visits, verdict.target: progress.visits.get(verdict.target, 0) + 1})
         if progress.settings.budget is not None and progress.settings.budget.visits is not None

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from agentgraph.conversation.message import Message
     from agentgraph.machine.machine import Machine
 
-FAILED = ("error:", "not executed")
-"""How an answer begins that reports no success."""
-
 
 def holder(machine: Machine, context: Context) -> tuple[str, str]:
     """The agent that answers next, and why it does: "continued", or why the entry agent does instead.
@@ -54,9 +51,14 @@ def _handed_to(machine: Machine, message: Message, answers: dict[str, Message]) 
     handoffs = machine.offer(message.agent).handoffs
     for call in message.tool_calls:
         answer = answers.get(call.id)
-        if call.name in handoffs and answer is not None and not answer.text.startswith(FAILED):
+        if call.name in handoffs and answer is not None and carried_out(answer):
             return handoffs[call.name].target
     return None
+
+
+def carried_out(answer: Message) -> bool:
+    """Whether the handoff that `answer` answers was carried out. Where its outcome is not recorded, it is believed to have been."""
+    return answer.outcome in (None, "handed_off", "given")
 
 
 def declared(machine: Machine, message: Message) -> str | None:

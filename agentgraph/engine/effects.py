@@ -20,10 +20,11 @@ class CallModel(Struct, frozen=True, gc=False):
 
 
 class RunTool(Struct, frozen=True, gc=False):
-    """Run a tool of `agent`. Answered by `ToolReturned`."""
+    """Execute a tool of `agent`. Answered by `ToolReturned`, `AttemptFailed` or `AttemptLost`."""
 
     agent: str
     call: ToolCall
+    attempt: int = 1
 
 
 class HandleOutput(Struct, frozen=True, gc=False):

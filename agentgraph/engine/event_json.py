@@ -7,9 +7,20 @@ from typing import Any
 from agentgraph.conversation.context_json import as_value
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.stored import frozen
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.events import (
+    Approved,
+    AttemptFailed,
+    AttemptLost,
+    Event,
+    ModelFailed,
+    ModelReplied,
+    OutputHandled,
+    TimeUp,
+    ToolReturned,
+    UserSaid,
+)
 
-_ANY_EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | OutputHandled | Approved | TimeUp
+_ANY_EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | AttemptFailed | AttemptLost | OutputHandled | Approved | TimeUp
 
 
 def as_event(given: dict[str, Any]) -> Event:

@@ -54,6 +54,21 @@ class ToolReturned(Event, frozen=True, tag=True, gc=False):
     usage: Usage = NO_USAGE
     watched: FrozenDict = EMPTY
     """Where monitors stand after what went on inside; empty for a tool that is no agent."""
+    unset: bool = False
+    """Whether the tool said that it has not done what its facts stand for."""
+
+
+class AttemptFailed(Event, frozen=True, tag=True, gc=False):
+    """One execution of a tool that may be tried again has failed."""
+
+    call_id: str
+    error: str
+
+
+class AttemptLost(Event, frozen=True, tag=True, gc=False):
+    """A tool was being executed when the conversation was left, and nobody knows what it did."""
+
+    call_id: str
 
 
 class OutputHandled(Event, frozen=True, tag=True, gc=False):

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.frozen import thaw
 from agentgraph.definition.shape import Mismatch, Shape
-from agentgraph.engine.continuity import FAILED
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -29,15 +28,16 @@ class Fate:
         answer = next((m for m in context.messages[since:] if m.tool_call_id == call.id), None)
         if pending is not None:
             back = pending.returned
-            self.failed, self.ran = back is not None and back.failed, pending.ran or pending.stage == "asked"
-            self.key: tuple[Any, ...] = (pending.stage, self.failed, pending.ran, pending.approved)
+            outcome = back.outcome if back is not None else None
+            self.failed, self.ran = outcome not in (None, "given"), bool(pending.attempt) or pending.stage == "asked"
+            self.key: tuple[Any, ...] = (pending.stage, outcome, pending.attempt, pending.approved)
             self.text = f"error: {back.error}" if back is not None and back.error is not None else _STAGES[pending.stage]
         elif answer is None:
             self.key, self.text = ("unanswered",), "it is not answered"
         elif answer.agent is not None:
             self.target, self.text, self.key = answer.agent, f"handed over to {answer.agent!r}", ("handed", answer.agent, _payload(context))
         else:
-            self.failed, self.text = answer.text.startswith(FAILED), answer.text
+            self.failed, self.text = answer.outcome not in (None, "given"), answer.text
             self.key = ("answered", compared(answer))
             self.ran = not self.failed
 
@@ -99,8 +99,6 @@ def _payload(context: Context) -> Any:
 
 
 def compared(message: Message) -> tuple[Any, ...]:
-    """A message without the wording of refusals, which name what is available, and of handoffs, which name a group or its root."""
-    text: Any = message.content
-    if message.role == "tool":
-        text = "" if message.agent is not None else next((beginning for beginning in FAILED if message.text.startswith(beginning)), text)
-    return message.role, message.agent, message.tool_calls, message.tool_call_id, text
+    """A message without the wording of what its outcome says: refusals name what is available, and handoffs a group or its root."""
+    text: Any = message.content if message.outcome in (None, "given") else ""
+    return message.role, message.agent, message.tool_calls, message.tool_call_id, message.outcome, text

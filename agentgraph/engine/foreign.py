@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from agentgraph.engine.continuity import FAILED
+from agentgraph.engine.continuity import carried_out
 from agentgraph.engine.divergence import Divergence, Kind, Replayed
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class _Walk:
     def _carried_out(self, call: ToolCall) -> bool:
         """Whether the call came to something. One without an answer was recorded before it had any."""
         answer = self._answers.get(call.id)
-        return answer is None or not answer.text.startswith(FAILED)
+        return answer is None or carried_out(answer)
 
 
 def _diverges(kind: Kind, at: int, agent: str, name: str, recorded: str, found: str) -> Divergence:

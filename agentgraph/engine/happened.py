@@ -1,23 +1,25 @@
-"""What happened in a conversation, read back from its messages: who was entered, what ran, where turns ended.
+"""What happened in a conversation, read back from its messages: who was entered, what ran and what came of it, where turns ended.
 
-For a conversation of ours it is what monitors were shown while it ran, but for two things that no message records: what went on inside
-a tool that is an agent, and that a handler ended a turn. Of a foreign one it is the most that can have happened: a call without an
-answer may have run, and who speaks without a handoff has been entered.
+For a conversation of ours it is what monitors were shown while it ran, but for what went on inside a tool that is an agent. Of a foreign
+one it is the most that can have happened: a call without an answer may have run, and who speaks without a handoff has been entered.
+Calls that ran beside each other are told one after the other, as they were committed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentgraph.engine.continuity import FAILED, declared
-from agentgraph.machine.happening import Happening
+from msgspec.structs import replace
+
+from agentgraph.conversation.happening import Happening
+from agentgraph.engine.continuity import carried_out, declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from agentgraph.conversation.context import Context
+    from agentgraph.conversation.context import Context, Pending
     from agentgraph.conversation.message import Message, ToolCall
-    from agentgraph.machine.machine import Machine
+    from agentgraph.machine.machine import Machine, Offer
 
 
 def happened(machine: Machine, context: Context) -> Iterator[tuple[int, Happening]]:
@@ -68,21 +70,30 @@ class _Reading:
             answer = answers.get(call.id)
             target = answer.agent if answer is not None and answer.agent is not None else None
             if target is None and call.name in offer.handoffs:
-                if handed or answer is None or answer.skipped or answer.text.startswith(FAILED):
+                if answer is not None and answer.outcome in ("refused", "skipped"):
+                    yield self.at, Happening("refusal" if answer.outcome == "refused" else "skip", call.name, speaker)
+                if handed or answer is None or not carried_out(answer):
                     continue
                 target = offer.handoffs[call.name].target
             if target is not None:
                 handed = True
+                yield self.at, Happening("handoff", call.name, speaker)
                 yield from self._entered(target)
-            elif self._ran(call, answer):
-                ended = ended or (call.name in offer.tools and offer.tools[call.name].final and _succeeded(answer))
-                for happening in self.machine.calling(speaker, call.name):
-                    yield self.at, happening
+                continue
+            for happening in came_of(call.name, speaker, answer, self._attempts(call), self.machine.calling):
+                yield self.at, happening
+            ended = ended or (answer is not None and self._ends(answer, call.name, offer))
         told = declared(self.machine, message)
         if told is not None:
             yield from self._held_by(told)
         elif self._is_over(after) and (ended if message.tool_calls else message.content):
-            yield self.at, Happening("final", agent=speaker)
+            yield self.at, self.machine.ending(speaker)
+
+    def _ends(self, answer: Message, name: str, offer: Offer) -> bool:
+        """Whether the turn ended with this answer to a call. Where nothing is said, the success of a final tool ends it."""
+        if answer.ends is not None:
+            return answer.ends
+        return name in offer.tools and offer.tools[name].final and answer.outcome in (None, "given")
 
     def _entered(self, target: str) -> Iterator[tuple[int, Happening]]:
         """A handoff was carried out; one to the agent itself enters it again."""
@@ -100,17 +111,45 @@ class _Reading:
             answers.setdefault(message.tool_call_id or "", message)
         return answers, len(self.messages)
 
-    def _ran(self, call: ToolCall, answer: Message | None) -> bool:
-        """Whether `call` ran, or may have: without an answer only our own context knows that it did not."""
-        if answer is not None:
-            return not answer.skipped
+    def _attempts(self, call: ToolCall) -> Pending | None:
+        """What our own context knows of a call that is not answered yet."""
         pending = self.context.progress.calls if self.context.progress is not None else ()
-        return next((p.ran for p in pending if p.call.id == call.id), True)
+        return next((p for p in pending if p.call.id == call.id), None)
 
     def _is_over(self, after: int) -> bool:
         """Whether the turn is over where the conversation goes on `after` this."""
         return self.messages[after].role == "user" if after < len(self.messages) else self.context.progress is None
 
 
-def _succeeded(answer: Message | None) -> bool:
-    return answer is not None and not answer.text.startswith(FAILED)
+def came_of(
+    name: str, agent: str, answer: Message | None, pending: Pending | None, calling: Callable[[str, str], tuple[Happening, ...]]
+) -> Iterator[Happening]:
+    """What a call of `agent`'s came to, by its answer, or by what is `pending` of it: executions of `name`, and their success.
+
+    A call of others' that nobody has answered may have run, so it counts as one that did.
+    """
+    earlier = answer.earlier if answer is not None else pending.earlier if pending is not None else ()
+    for attempt in earlier:
+        yield from _called(calling(agent, name), sure=attempt == "failed")
+    if answer is None:
+        if pending is None or pending.attempt:
+            yield from calling(agent, name)
+        return
+    match answer.outcome:
+        case None | "given" if not answer.unset:
+            yield from calling(agent, name)
+            yield Happening("success", name, agent)
+        case "given" | "failed":
+            yield from calling(agent, name)
+            yield Happening("failure", name, agent)
+        case "unknown":
+            yield from _called(calling(agent, name), sure=False)
+        case "refused":
+            yield Happening("refusal", name, agent)
+        case "skipped":
+            yield Happening("skip", name, agent)
+
+
+def _called(called: tuple[Happening, ...], *, sure: bool) -> Iterator[Happening]:
+    for happening in called:
+        yield happening if sure else replace(happening, sure=False)

@@ -23,10 +23,14 @@ from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.store import Entry
-from agentgraph.conversation.stored import parsed, written as as_line
+from agentgraph.conversation.stored import parsed, upgraded, written as as_line
 from agentgraph.conversation.unread import Unread
+from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
-from agentgraph.engine.trace import Trace
+from agentgraph.engine.step_json import TOLD, as_step, plain_told
+from agentgraph.engine.trace import Trace, finish_of
+from agentgraph.engine.turn import Step
+from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import AgentGraphError, Damaged, StoreError
 
 if TYPE_CHECKING:
@@ -50,6 +54,19 @@ class Place(Struct, frozen=True, gc=False):
     """Characters of the states since then."""
     born: str = ""
     """Tells the conversation from others that had its id before they were deleted."""
+    version: int = FORM.version
+    """In which the last state that has all fields was written."""
+    told: dict[str, Any] = {}
+    """What was told of the step to here."""
+
+    @property
+    def step(self) -> Step:
+        """The step to here; of its effects, the one that ends a run.
+
+        Raises:
+            ValueError, ContextError: when it is not what this library writes.
+        """
+        return as_step(self.context, self.told)
 
 
 NOWHERE = Place()
@@ -57,17 +74,18 @@ NOWHERE = Place()
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def written(place: Place, event: Event | None, after: Context) -> tuple[Entry, Place]:
-    """The step from `place` by `event` to `after` as an entry, and the place behind it."""
-    before = place.context
-    whole = place.seq < 0 or place.since >= place.whole or not before.data.keys() <= after.data.keys()
+def written(place: Place, event: Event | None, step: Step) -> tuple[Entry, Place]:
+    """The step from `place` by `event` as an entry, and the place behind it. What an older version has begun goes on with all fields."""
+    before, after = place.context, step.context
+    is_older = place.version < FORM.version
+    whole = place.seq < 0 or is_older or place.since >= place.whole or not before.data.keys() <= after.data.keys()
     names = _FIELDS if whole else [name for name in _FIELDS if getattr(after, name) is not getattr(before, name)]
-    fields = {name: getattr(after, name) for name in names}
-    if whole:
-        fields |= {_VERSION: FORM.version, _BEFORE: (len(before.messages), place.born)}
-    elif "data" in fields:
+    fields: dict[str, Any] = {_VERSION: FORM.version, _BEFORE: (len(before.messages), place.born)} if whole else {}  # the version in front
+    fields |= {name: getattr(after, name) for name in names}
+    if not whole and "data" in fields:
         fields["data"] = {key: value for key, value in after.data.items() if before.data.get(key, before) is not value}
-    state, said = _text(fields), after.messages[len(before.messages) :]
+    told = plain_told(step.happened, finish_of(step), after)
+    state, said = as_line({**plain(fields), **told}), after.messages[len(before.messages) :]
     entry = Entry(
         place.seq + 1,
         "" if event is None else _text(event),
@@ -77,7 +95,7 @@ def written(place: Place, event: Event | None, after: Context) -> tuple[Entry, P
         after.progress is not None,
     )
     sizes = (len(state), 0) if whole else (place.whole, place.since + len(state))
-    return entry, Place(entry.seq, after, *sizes, place.born)
+    return entry, Place(entry.seq, after, *sizes, place.born, FORM.version, told)
 
 
 def _text(value: Any) -> str:
@@ -97,9 +115,13 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
     for entry in entries:
         try:
             _follow(place.seq + 1, entry)
-            event = _event(entry.event)
-            history = place.context.messages + _messages(entry.messages)
-            place = _behind(place, entry, history)
+            version = _version_of(entry, place.version)
+            event = _event(entry.event, version)
+            history = place.context.messages + _messages(entry.messages, version)
+            before, place = place, _behind(place, entry, history)
+            if version == 1:
+                finish = version_1.finish_of(event, before.context, place.context)
+                place = replace(place, told=plain_told((), finish, place.context))
         except _UNREADABLE as wrong:
             raise unread(conversation, place.seq + 1, wrong) from wrong
         yield event, place
@@ -116,11 +138,12 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
         return place
     at = max((i for i, entry in enumerate(entries) if entry.whole), default=0)
     said: list[Message] = []
-    seq = place.seq + 1
+    seq, version = place.seq + 1, place.version
     try:
         for seq, entry in enumerate(entries, place.seq + 1):
             _follow(seq, entry)
-            said.extend(_messages(entry.messages))
+            version = _version_of(entry, version)
+            said.extend(_messages(entry.messages, version))
         history = place.context.messages + said if place.context.messages else History(said)
         for entry in entries[at:]:
             seq = entry.seq
@@ -167,7 +190,7 @@ def history(conversation: str, entries: Iterable[Entry]) -> Trace | None:
         Damaged, StoreError: as `places`.
     """
     read = list(places(conversation, NOWHERE, entries))
-    return Trace(read[0][1].context, [(event, place.context) for event, place in read if event is not None]) if read else None
+    return Trace.of(read[0][1].context, [(event, place.step) for event, place in read if event is not None]) if read else None
 
 
 def _follow(seq: int, entry: Entry) -> None:
@@ -177,21 +200,39 @@ def _follow(seq: int, entry: Entry) -> None:
         raise Damaged("it is not what was written")
 
 
+def _version_of(entry: Entry, before: int) -> int:
+    """In which version a row was written: the last that had all fields says it, in front. Version 1 said it at the end, or not at all.
+
+    Raises:
+        StoreError: for a newer one than this library reads.
+    """
+    if not entry.whole:
+        return before
+    begins = f'{{"{_VERSION}":'
+    if not entry.state.startswith(begins):
+        return 1
+    version = entry.state[len(begins) :].partition(",")[0]
+    if not version.isdigit() or not 1 <= int(version) <= FORM.version:
+        raise StoreError(f"it has version {version:.20}, and this library reads {FORM.version}: upgrade it")
+    return int(version)
+
+
 def _behind(place: Place, entry: Entry, messages: History) -> Place:
+    version = _version_of(entry, place.version)
     given = parsed(entry.state)
-    version = given.pop(_VERSION, FORM.version)
-    if version != FORM.version:
-        raise StoreError(f"it has version {version!r}, and this library reads {FORM.version}: upgrade it")
+    given.pop(_VERSION, None)
+    told = {name: given.pop(name) for name in TOLD if name in given} if version > 1 else {}
     _, born = (_said_before(given) if entry.whole else None) or (0, place.born)
     if (set(given) != set(_FIELDS)) if entry.whole else not given.keys() <= set(_FIELDS):
         raise Damaged(f"it has the fields {', '.join(given)}")
-    read = as_context(given)
+    read = as_context(upgraded(given, FORM.since(version)))
     fields = {name: getattr(read, name) for name in given}
     if not entry.whole and "data" in fields:
         fields["data"] = FrozenDict({**place.context.data, **read.data})
     context = replace(place.context, messages=messages, **fields)
     size = len(entry.state)
-    return Place(entry.seq, context, *((size, 0) if entry.whole else (place.whole, place.since + size)), born)
+    sizes = (size, 0) if entry.whole else (place.whole, place.since + size)
+    return Place(entry.seq, context, *sizes, born, version, told)
 
 
 def _said_before(state: dict[str, Any]) -> tuple[int, str] | None:
@@ -199,12 +240,15 @@ def _said_before(state: dict[str, Any]) -> tuple[int, str] | None:
     return as_value(state.pop(_BEFORE, None), tuple[int, str] | None)  # type: ignore[arg-type]
 
 
-def _messages(text: str) -> list[Message]:
-    return messages_in(text) if text else []
+def _messages(text: str, version: int) -> list[Message]:
+    return messages_in(text, version) if text else []
 
 
-def _event(text: str) -> Event | None:
-    return as_event(parsed(text)) if text else None
+def _event(text: str, version: int) -> Event | None:
+    if not text:
+        return None
+    given = parsed(text)
+    return as_event(upgraded_event(given) if version == 1 else given)
 
 
 _UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError, msgspec.ValidationError, AgentGraphError)

@@ -40,7 +40,7 @@ def replayed(machine: Machine, trace: Trace) -> Replayed:
         divergence = _inside(machine, now, event, trace)
         if divergence is None:
             try:
-                found, _ = step(machine, now, event)
+                found = step(machine, now, event).context
             except Exception as wrong:  # noqa: BLE001 - what a file holds was not necessarily made by steps
                 divergence = _stuck(machine, now, event, at, wrong)
             else:

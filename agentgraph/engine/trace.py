@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
-from agentgraph.engine.turn import step
+from agentgraph.engine.effects import Finish
+from agentgraph.engine.turn import Step, step
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from agentgraph.conversation.context import Context
+    from agentgraph.conversation.happening import Happening
     from agentgraph.engine.events import Event
     from agentgraph.machine.machine import Machine
 
 Pair = tuple["Event", "Context"]
+Taken = tuple["Event", Step]
 
 
 class Trace(Sequence["tuple[Event, Context]"]):
@@ -23,22 +26,39 @@ class Trace(Sequence["tuple[Event, Context]"]):
     `children` are the traces of agents that were used as tools, by call id.
     """
 
-    __slots__ = ("_pairs", "children", "start")
+    __slots__ = ("_taken", "children", "start")
 
     def __init__(self, start: Context, pairs: Iterable[Pair] = (), children: dict[str, Trace] | None = None) -> None:
         self.start = start
-        self._pairs = tuple(pairs)
+        self._taken: tuple[Taken, ...] = tuple((event, Step(context)) for event, context in pairs)
         self.children = children or {}
+
+    @classmethod
+    def of(cls, start: Context, taken: Iterable[Taken], children: dict[str, Trace] | None = None) -> Trace:
+        """The trace of steps that were `taken`, each with its event."""
+        trace = cls(start, (), children)
+        trace._taken = tuple(taken)
+        return trace
 
     @property
     def events(self) -> tuple[Event, ...]:
         """The events alone: with `start` and the machine they give all the rest again."""
-        return tuple(event for event, _ in self._pairs)
+        return tuple(event for event, _ in self._taken)
 
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Every snapshot, from before the first event to after the last."""
-        return (self.start, *(context for _, context in self._pairs))
+        return (self.start, *(step.context for _, step in self._taken))
+
+    @property
+    def happened(self) -> tuple[tuple[Happening, ...], ...]:
+        """What happened at each event. Nothing in recordings of version 1, which did not keep it."""
+        return tuple(step.happened for _, step in self._taken)
+
+    @property
+    def finishes(self) -> tuple[Finish | None, ...]:
+        """What a run ended with, at each event that ended one."""
+        return tuple(finish_of(step) for _, step in self._taken)
 
     def save(self, path: str | Path, *, graph: str = "", target: str = "") -> None:
         """Write this trace to a file, a line an event; the former content is replaced whole or not at all.
@@ -65,24 +85,30 @@ class Trace(Sequence["tuple[Event, Context]"]):
         return load(path, partial=partial).trace
 
     def __len__(self) -> int:
-        return len(self._pairs)
+        return len(self._taken)
 
     @overload
     def __getitem__(self, index: int) -> Pair: ...
     @overload
     def __getitem__(self, index: slice) -> tuple[Pair, ...]: ...
     def __getitem__(self, index: int | slice) -> Pair | tuple[Pair, ...]:
-        return self._pairs[index]
+        if isinstance(index, slice):
+            return tuple((event, step.context) for event, step in self._taken[index])
+        event, step = self._taken[index]
+        return event, step.context
 
     def __iter__(self) -> Iterator[Pair]:
-        return iter(self._pairs)
+        return ((event, step.context) for event, step in self._taken)
 
     def __add__(self, later: Trace) -> Trace:
         """This run and one that followed it, as one trace: a conversation of several turns."""
-        return Trace(self.start, (*self._pairs, *later), {**self.children, **later.children})
+        return Trace.of(self.start, (*self._taken, *later._taken), {**self.children, **later.children})
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Trace) and (self.start, self._pairs, self.children) == (other.start, other._pairs, other.children)
+        return isinstance(other, Trace) and self._compared() == other._compared()
+
+    def _compared(self) -> tuple[object, ...]:
+        return self.start, [(event, step.context, step.happened) for event, step in self._taken], self.children
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -90,11 +116,17 @@ class Trace(Sequence["tuple[Event, Context]"]):
         return f"Trace({len(self)} events: {' '.join(type(event).__name__ for event in self.events)})"
 
 
+def finish_of(step: Step) -> Finish | None:
+    """What the run ended with at `step`, if it did."""
+    last = step.effects[-1] if step.effects else None
+    return last if isinstance(last, Finish) else None
+
+
 def replay(machine: Machine, start: Context, events: Iterable[Event]) -> Trace:
     """Step through `events` again. No model and no tool is needed."""
-    pairs: list[Pair] = []
+    taken: list[Taken] = []
     now = start
     for event in events:
-        now, _ = step(machine, now, event)
-        pairs.append((event, now))
-    return Trace(start, pairs)
+        taken.append((event, step(machine, now, event)))
+        now = taken[-1][1].context
+    return Trace.of(start, taken)

@@ -1,7 +1,8 @@
 """Trace <-> lines of JSON: a header, then an event a line with what it changed in the context, then the traces inside, then an end.
 
-    {"agentgraph_trace": 1, "graph": "support", "fingerprint": "5c0f...", "start": {...}}
-    {"event": {"type": "UserSaid", ...}, "then": {"agent": "Triage", "messages": [...], ...}}
+    {"agentgraph_trace": 2, "graph": "support", "fingerprint": "5c0f...", "start": {...}}
+    {"event": {"type": "UserSaid", ...}, "then": {"agent": "Triage", "messages": [...], ...}, "happened": [{"kind": "enter", ...}]}
+    {"event": {"type": "ModelReplied", ...}, "then": {...}, "happened": [{"kind": "final", ...}], "finish": {"reason": "completed"}}
     {"in": ["c1"], "start": {...}}
     {"in": ["c1"], "event": {...}, "then": {...}}
     {"end": 4}
@@ -21,11 +22,28 @@ from msgspec.structs import asdict, replace
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.context_json import as_context, as_value, plain
 from agentgraph.conversation.stored import Form, Upgrade, parsed, upgraded, written
+from agentgraph.conversation.version_1 import upgraded_context, upgraded_message
+from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
-from agentgraph.engine.trace import Pair, Trace
+from agentgraph.engine.step_json import as_step, plain_told
+from agentgraph.engine.trace import Taken, Trace
+from agentgraph.engine.turn import Step
+from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import ContextError
 
-FORM = Form("agentgraph_trace", "trace")
+
+def _upgraded(given: dict[str, Any]) -> dict[str, Any]:
+    """A line of version 1."""
+    for name in ("start", "then"):
+        if name in given:
+            changed = given[name]
+            if "history" in changed:
+                changed = {**changed, "history": [upgraded_message(message) for message in changed["history"]]}
+            given = {**given, name: upgraded_context(changed)}
+    return {**given, "event": upgraded_event(given["event"])} if "event" in given else given
+
+
+FORM = Form("agentgraph_trace", "trace", (_upgraded,))
 _FIELDS = Context.__struct_fields__
 
 
@@ -60,8 +78,8 @@ def lines_of(trace: Trace, header: Header = Header()) -> Iterator[str]:  # noqa:
 
 def _below(trace: Trace, within: tuple[str, ...]) -> Iterator[str]:
     where = {"in": within} if within else {}
-    for before, (event, after) in zip(trace.contexts, trace, strict=False):
-        yield written({**where, "event": plain(event), "then": _changed(before, after)})
+    for before, (event, after), happened, finish in zip(trace.contexts, trace, trace.happened, trace.finishes, strict=False):
+        yield written({**where, "event": plain(event), "then": _changed(before, after), **plain_told(happened, finish, after)})
     for call_id, child in trace.children.items():
         inside = (*within, call_id)
         yield written({"in": inside, "start": plain(child.start)})
@@ -115,7 +133,7 @@ class _Part:
 
     def __init__(self, start: Context) -> None:
         self.start = self.now = start
-        self.pairs: list[Pair] = []
+        self.taken: list[Taken] = []
 
 
 class _Reading:
@@ -125,7 +143,10 @@ class _Reading:
         given = parsed(line)
         if form.key not in given:
             raise ContextError(f'this is no trace: a first line with "{form.key}" is expected')
-        self._upgrades: tuple[Upgrade, ...] = form.since(given.pop(form.key))
+        version = given.pop(form.key)
+        self._upgrades: tuple[Upgrade, ...] = form.since(version)
+        self._tells = version != 1
+        """Whether steps say what happened."""
         given = upgraded(given, self._upgrades)
         start = _taken(given, "start")
         self._header = as_value(given, Header)
@@ -144,7 +165,7 @@ class _Reading:
         elif "start" in given:
             self._begin(within, _taken(given, "start"))
         else:
-            self._follow(within, _taken(given, "event"), _taken(given, "then"))
+            self._follow(within, _taken(given, "event"), _taken(given, "then"), given)
         self._lines += 1
 
     def _begin(self, within: tuple[str, ...], start: dict[str, Any]) -> None:
@@ -154,12 +175,18 @@ class _Reading:
             )
         self._parts[within] = _Part(as_context(start))
 
-    def _follow(self, within: tuple[str, ...], event: dict[str, Any], then: dict[str, Any]) -> None:
+    def _follow(self, within: tuple[str, ...], given_event: dict[str, Any], then: dict[str, Any], told: dict[str, Any]) -> None:
         part = self._parts.get(within)
         if part is None:
             raise ContextError(f"an event inside {' > '.join(within)}, where no trace has begun")
-        part.now = _followed(part.now, then)
-        part.pairs.append((as_event(event), part.now))
+        before, event = part.now, as_event(given_event)
+        part.now = _followed(before, then)
+        if not self._tells:
+            finish = version_1.finish_of(event, before, part.now)
+            step = Step(part.now, () if finish is None else (finish,))
+        else:
+            step = as_step(part.now, told)
+        part.taken.append((event, step))
 
     def _end(self, lines: object) -> None:
         if type(lines) is not int or lines != self._lines:
@@ -171,7 +198,7 @@ class _Reading:
         made: dict[tuple[str, ...], Trace] = {}
         for within, part in reversed(self._parts.items()):  # what lies inside comes later
             inside = {key[-1]: made[key] for key in self._parts if key[:-1] == within and key}
-            made[within] = Trace(part.start, part.pairs, inside)
+            made[within] = Trace.of(part.start, part.taken, inside)
         return StoredTrace(self._header, made[()])
 
 

@@ -1,6 +1,6 @@
 """The turn machine: three phases, and what each does with each event. Everything else here says how.
 
-    step(machine, context, event) -> Step(context', effects)
+    step(machine, context, event) -> Step(context', effects, happened)
     due(context)                  -> effects
 
 Both are total on legal input, deterministic, and touch nothing outside. Laws: every call in the history is answered
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context, Phase, Progress
+from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.usage import NO_USAGE, ONE_REQUEST
 from agentgraph.engine import calls as acting
@@ -24,9 +25,21 @@ from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import Unusable, may_not_end, read_answer
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool, StopReason
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.events import (
+    Approved,
+    AttemptFailed,
+    AttemptLost,
+    Event,
+    ModelFailed,
+    ModelReplied,
+    OutputHandled,
+    TimeUp,
+    ToolReturned,
+    UserSaid,
+)
 from agentgraph.engine.limits import spent
 from agentgraph.engine.watch import Breach, begun, ended, watching
+from agentgraph.engine.wording import TIME_UP, USER_SPOKE
 from agentgraph.errors import IllegalEvent, LimitReached, ModelError
 
 if TYPE_CHECKING:
@@ -34,10 +47,11 @@ if TYPE_CHECKING:
 
 
 class Step(NamedTuple):
-    """What follows: the next snapshot, and what the outside is newly asked to do."""
+    """What follows: the next snapshot, what the outside is newly asked to do, and what happened."""
 
     context: Context
     effects: tuple[Effect, ...] = ()
+    happened: tuple[Happening, ...] = ()
 
 
 def step(machine: Machine, context: Context, event: Event) -> Step:
@@ -71,12 +85,28 @@ def due(context: Context) -> tuple[Effect, ...]:
     for pending in progress.calls:
         match pending.stage:
             case "started":
-                owed.append(RunTool(agent, pending.call))
+                owed.append(RunTool(agent, pending.call, pending.attempt))
             case "asked":
                 owed.append(AskApproval(agent, pending.call))
             case "handling" if pending.returned is not None:
                 owed.append(HandleOutput(agent, pending.call, pending.returned))
     return tuple(owed)
+
+
+def is_due(context: Context, effect: Effect) -> bool:
+    """Whether the outside still owes `effect`: what was asked for may have been answered, or the run may be over, since. O(calls in hand)."""
+    progress = context.progress
+    if isinstance(effect, Finish):
+        return True
+    if progress is None:
+        return False
+    if isinstance(effect, CallModel):
+        return not progress.calls and context.agent == effect.agent
+    call_id, stage = effect.call.id, _STAGE[type(effect)]
+    return any(
+        pending.call.id == call_id and pending.stage == stage and (not isinstance(effect, RunTool) or pending.attempt == effect.attempt)
+        for pending in progress.calls
+    )
 
 
 def awaited(context: Context) -> str:
@@ -95,8 +125,11 @@ def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
     if not said.content or (type(said.content) is str and said.content.isspace()):
         raise IllegalEvent(event, "a message that is not empty")
     agent, _ = holder(machine, context)
-    if machine.monitors and agent != context.agent:
-        context = begun(machine, context, agent)
+    happened: tuple[Happening, ...] = ()
+    if agent != context.agent and not machine.is_inside:
+        happened = (machine.entering(agent),)
+        if machine.monitors:
+            context = begun(machine, context, agent)
     now = replace(
         context,
         agent=agent,
@@ -105,12 +138,14 @@ def _user_said(machine: Machine, context: Context, event: UserSaid) -> Step:
         fingerprint=machine.fingerprint,
         progress=Progress(event.settings),
     )
-    return Step(now, (CallModel(agent),))
+    return Step(now, (CallModel(agent),), happened)
 
 
 def _interrupted(machine: Machine, context: Context, event: UserSaid) -> Step:
     """The user speaks while a run is under way, or after one was cut off: what is pending is answered first."""
-    return _user_said(machine, acting.abandoned(machine, context, "not executed: the user spoke first"), event)
+    closed, before = acting.abandoned(machine, context, USER_SPOKE)
+    now, effects, happened = _user_said(machine, closed, event)
+    return Step(now, effects, (*before, *happened))
 
 
 # -- thinking ----------------------------------------------------------------------------------------------------------
@@ -135,9 +170,9 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
     if isinstance(output, Unusable):
         progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
         return _asked_again(replace(context, usage=usage, progress=progress), output)
-    answer = Message("assistant", reply.text, agent=agent.name)
+    answer = Message("assistant", reply.text, agent=agent.name, reasoning=reply.reasoning, provider_data=reply.provider_data)
     over = replace(context, usage=usage, messages=context.messages.add(answer), progress=None)
-    return Step(over, (Finish("completed", output.value),))
+    return Step(over, (Finish("completed", output.value),), () if machine.is_inside else (machine.ending(agent.name),))
 
 
 def _asked_again(context: Context, unusable: Unusable) -> Step:
@@ -149,24 +184,25 @@ def _asked_again(context: Context, unusable: Unusable) -> Step:
     return _thought(replace(context, progress=replace(progress, note=unusable.note)))
 
 
-def _thought(context: Context) -> Step:
+def _thought(context: Context, happened: tuple[Happening, ...] = ()) -> Step:
     progress = context.progress
     assert progress is not None
     assert context.agent is not None
     limit = spent(progress)
     if limit is not None:
-        return _stopped(context, *limit)
-    return Step(context, (CallModel(context.agent),))
+        return _stopped(context, *limit, happened)
+    return Step(context, (CallModel(context.agent),), happened)
 
 
-def _stopped(context: Context, limit: str, allowed: float) -> Step:
+def _stopped(context: Context, limit: str, allowed: float, happened: tuple[Happening, ...]) -> Step:
     ended = replace(context, progress=None)
     reason: StopReason = "max_turns" if limit == "max_turns" else "budget"
-    return Step(ended, (Finish(reason, error=LimitReached(limit, allowed, ended)),))
+    return Step(ended, (Finish(reason, error=LimitReached(limit, allowed, ended)),), happened)
 
 
 def _time_up(machine: Machine, context: Context, event: TimeUp) -> Step:
-    return _stopped(acting.abandoned(machine, context, "not executed: the time of the run was up"), "seconds", event.seconds)
+    closed, happened = acting.abandoned(machine, context, TIME_UP)
+    return _stopped(closed, "seconds", event.seconds, happened)
 
 
 def _model_failed(_: Machine, context: Context, event: ModelFailed) -> Step:
@@ -181,6 +217,14 @@ def _tool_returned(machine: Machine, context: Context, event: ToolReturned) -> S
     return _acted(acting.returned(machine, context, event))
 
 
+def _attempt_failed(machine: Machine, context: Context, event: AttemptFailed) -> Step:
+    return _acted(acting.attempt_failed(machine, context, event))
+
+
+def _attempt_lost(machine: Machine, context: Context, event: AttemptLost) -> Step:
+    return _acted(acting.attempt_lost(machine, context, event))
+
+
 def _output_handled(machine: Machine, context: Context, event: OutputHandled) -> Step:
     return _acted(acting.handled(machine, context, event))
 
@@ -191,11 +235,12 @@ def _approved(machine: Machine, context: Context, event: Approved) -> Step:
 
 def _acted(done: Acted) -> Step:
     """Go on with what the calls have come to: still acting, over, or back to thinking."""
+    happened = tuple(done.happened)
     if done.final is not None:
-        return Step(replace(done.context, progress=None), (Finish("final", done.final.value),))
+        return Step(replace(done.context, progress=None), (Finish("final", done.final.value),), happened)
     progress = done.context.progress
     assert progress is not None
-    return Step(done.context, tuple(done.effects)) if progress.calls else _thought(done.context)
+    return Step(done.context, tuple(done.effects), happened) if progress.calls else _thought(done.context, happened)
 
 
 # -- the table -----------------------------------------------------------------------------------------------------------
@@ -211,6 +256,8 @@ TURN: Mapping[tuple[Phase, type], Follow] = MappingProxyType(
         (Phase.THINKING, TimeUp): _time_up,
         (Phase.ACTING, UserSaid): _interrupted,
         (Phase.ACTING, ToolReturned): _tool_returned,
+        (Phase.ACTING, AttemptFailed): _attempt_failed,
+        (Phase.ACTING, AttemptLost): _attempt_lost,
         (Phase.ACTING, OutputHandled): _output_handled,
         (Phase.ACTING, Approved): _approved,
         (Phase.ACTING, TimeUp): _time_up,
@@ -226,6 +273,8 @@ LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
         (Phase.THINKING, TimeUp): (Phase.WAITING,),
         (Phase.ACTING, UserSaid): (Phase.THINKING,),
         (Phase.ACTING, ToolReturned): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+        (Phase.ACTING, AttemptFailed): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
+        (Phase.ACTING, AttemptLost): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, OutputHandled): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, Approved): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, TimeUp): (Phase.WAITING,),
@@ -233,4 +282,10 @@ LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
 )
 """Where each row may lead. The drawing shows it; a law holds every step to it."""
 
-_ANSWER = {CallModel: "ModelReplied or ModelFailed", RunTool: "ToolReturned", HandleOutput: "OutputHandled", AskApproval: "Approved"}
+_STAGE = {RunTool: "started", HandleOutput: "handling", AskApproval: "asked"}
+_ANSWER = {
+    CallModel: "ModelReplied or ModelFailed",
+    RunTool: "ToolReturned or AttemptFailed",
+    HandleOutput: "OutputHandled",
+    AskApproval: "Approved",
+}

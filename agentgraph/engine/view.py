@@ -17,6 +17,7 @@ from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.conversation.text import NO_OUTPUT
 from agentgraph.definition.model import ModelRequest
 from agentgraph.definition.naming import acceptable
+from agentgraph.engine.wording import INTERRUPTED
 from agentgraph.errors import ModelError
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
 
 _LONGEST_ID = 64
-OUTCOME_UNKNOWN = "interrupted, outcome unknown"
-INTERRUPTED = f"error: {OUTCOME_UNKNOWN}"
 
 # Anthropic refuses a history with tool calls when no tool is declared, so an agent without any declares this one.
 _PLACEHOLDER: FrozenDict = freeze(

@@ -18,7 +18,7 @@ from agentgraph.conversation.text import as_json
 from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import UserSaid
 from agentgraph.engine.journal import NOWHERE, Place, places
-from agentgraph.engine.turn import step
+from agentgraph.engine.trace import finish_of
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, StoreError
 from agentgraph.runtime import threads
 from agentgraph.runtime.conversation import FRESH
@@ -27,9 +27,7 @@ from agentgraph.runtime.log import logger
 from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.context import Context
     from agentgraph.conversation.store import Entry
-    from agentgraph.machine.machine import Machine
     from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.run import Run
     from agentgraph.stores.sql import SQLStore
@@ -109,7 +107,7 @@ def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wa
 def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
     begun = store.begun(turn, f"{turn.id}.")
     if begun is not None:
-        came_to = _came_to(run.around.machine, turn.conversation, store.entries(turn.conversation), begun)
+        came_to = _came_to(turn.conversation, store.entries(turn.conversation), begun)
         if came_to is not None:
             return came_to
     threads.perform(run, json.loads(turn.said) if begun is None else None)
@@ -119,16 +117,14 @@ def _held(run: Run, store: SQLStore, turn: Turn) -> Outcome:
     return _outcome(result.stop_reason, result.output, result.error)
 
 
-def _came_to(machine: Machine, conversation: str, entries: Sequence[Entry], begun: int) -> Outcome | None:
+def _came_to(conversation: str, entries: Sequence[Entry], begun: int) -> Outcome | None:
     """What the turn that began at step `begun` came to; None when it goes on."""
-    before: Context = FRESH
     for event, place in places(conversation, NOWHERE, entries):
         if place.seq > begun and isinstance(event, UserSaid):
             return Outcome("interrupted", None, "the conversation went on before this turn was over")
         if place.seq >= begun and event is not None and place.context.progress is None:
-            ended = next((effect for effect in step(machine, before, event).effects if isinstance(effect, Finish)), Finish("unfinished"))
+            ended = finish_of(place.step) or Finish("unfinished")
             return _outcome(ended.reason, ended.output, ended.error)
-        before = place.context
     return None
 
 

@@ -1,57 +1,26 @@
-"""What a spec can see of a conversation, and what may watch it.
-
-The core says what happened at every step, in these words. The same happenings are walked by proofs, stepped by monitors while a
-conversation runs, and read back from recordings.
-"""
+"""What may watch a conversation: an automaton over what happens in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Literal, Protocol
 
-from msgspec import Struct
+from agentgraph.conversation.happening import Happening, HappeningKind
 
-HappeningKind = Literal["enter", "call", "success", "failure", "refusal", "approval", "denial", "skip", "handoff", "final"]
-
-
-class Happening(Struct, frozen=True, gc=False, omit_defaults=True):
-    """One thing that happened.
-
-    - `enter`: an agent came to hold the conversation.
-    - `call`: an execution of a tool was started; each attempt is one.
-    - `success`, `failure`: what the tool came to, once its output is committed, in call order.
-    - `refusal`: a call or a handoff that was not permitted, for `reason`. `skip`: one that was not reached.
-    - `approval`, `denial`: what a person decided about a call.
-    - `handoff`: one was carried out; the `enter` of its target follows.
-    - `final`: the turn ended. Being cut off by a limit is not `final`.
-
-    >>> print(Happening("enter", "Billing"), Happening("call", "refund", "Billing"), Happening("final", agent="Billing"), sep=", ")
-    enter Billing, call refund, final
-    """
-
-    kind: HappeningKind
-    name: str = ""
-    """The agent that was entered, or the tool, or the tool of the handoff."""
-    agent: str = ""
-    """Whose call it was, or who ended the turn."""
-    groups: tuple[str, ...] = ()
-    """Around the agent that was entered, outermost first."""
-    within: tuple[str, ...] = ()
-    """The calls of agents used as tools around it, outermost first."""
-    call_id: str = ""
-    attempt: int = 0
-    """Of a `call`: 1 for the first execution of this call, 2 for the next."""
-    reason: str = ""
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name}" if self.name else self.kind
-
+__all__ = ["BROKEN", "SHOWN", "Happening", "Monitor", "NameKind", "is_shown"]
 
 NameKind = Literal["agent", "tool", "group"]
 
 
+SHOWN: frozenset[HappeningKind] = frozenset({"enter", "call", "final"})
+"""What a monitor is shown that does not say in `kinds` what it wants to see."""
+
+
 class Monitor(Protocol):
-    """An automaton over happenings. Its states are small whole numbers, so that a context can hold the one it is in."""
+    """An automaton over happenings. Its states are small whole numbers, so that a context can hold the one it is in.
+
+    One that wants to see more than agents entered, tools called and turns ended says so in `kinds`: a set of kinds of happenings.
+    """
 
     @property
     def start(self) -> int:
@@ -74,6 +43,11 @@ class Monitor(Protocol):
     def __str__(self) -> str:
         """What it demands, in words that tell it from others."""
         ...
+
+
+def is_shown(monitor: Monitor, happening: Happening) -> bool:
+    """Whether `monitor` is to see `happening`."""
+    return happening.kind in getattr(monitor, "kinds", SHOWN)
 
 
 BROKEN = -1

@@ -6,12 +6,13 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict
+from agentgraph.conversation.happening import Happening
 from agentgraph.definition.naming import handoff_tool_name
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
 from agentgraph.graph.inside import inside_of
 from agentgraph.machine.fsm import HandoffMachine, Verdict
-from agentgraph.machine.happening import Happening, Monitor
+from agentgraph.machine.happening import Monitor
 from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
 
 if TYPE_CHECKING:
@@ -49,15 +50,17 @@ class Offer:
 class Machine:
     """A topology, compiled: the handoff machine, and what each agent offers."""
 
-    def __init__(self, topology: Topology, around: Topology | None = None) -> None:
-        """`around` is the topology whose groups hold the agents, where `topology` is a part that has none itself."""
+    def __init__(self, topology: Topology, around: Topology | None = None, *, inside: bool = False) -> None:
+        """`around` is the topology whose groups hold the agents, where `topology` is a part that has none itself. `inside`: what runs
+        inside a tool.
+        """
         found = structural(topology)
         if found:
             raise DefinitionError.of(topology.name, found)
         self.monitors: Mapping[str, Monitor] = NOT_WATCHED
         """What watches its conversations, by what each demands."""
-        self.is_inside = False
-        """Whether, where it is watched, it is the machine inside a tool: the call begins and ends what it does, so it begins and ends no turn."""
+        self.is_inside = inside
+        """Whether it is the machine inside a tool: the call begins and ends what it does, so it begins and ends no turn."""
         self.name = topology.name
         self.entry = topology.entry
         self.entries = topology.entries
@@ -70,8 +73,10 @@ class Machine:
         for edge in self.edges:
             self._leaving.setdefault(edge.source, []).append(edge)
         self._offers: dict[str, Offer] = {}
+        self._entering: dict[str, Happening] = {}
+        self._ending: dict[str, Happening] = {}
         self._nested: dict[int, Machine] = {
-            id(tool): Machine(*inside_of(tool)) for a in self.agents.values() for tool in a.tools if tool.agent is not None
+            id(tool): Machine(*inside_of(tool), inside=True) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
         self.fingerprint = topology.fingerprint  # now: the topology may be changed later, this may not
 
@@ -81,14 +86,14 @@ class Machine:
         Raises:
             DefinitionError: for what is no monitor, for two that demand the same, and for names that are not here.
         """
-        return self._watched(checked_monitors(self, monitors), inside=self.is_inside)
+        return self._watched(checked_monitors(self, monitors))
 
-    def _watched(self, monitors: Mapping[str, Monitor], *, inside: bool) -> Machine:
+    def _watched(self, monitors: Mapping[str, Monitor]) -> Machine:
         if not monitors:
             return self
         new = object.__new__(type(self))
-        nested = {key: machine._watched(monitors, inside=True) for key, machine in self._nested.items()}  # noqa: SLF001 - of its own kind
-        new.__dict__.update(self.__dict__, monitors=monitors, is_inside=inside, _nested=nested)
+        nested = {key: machine._watched(monitors) for key, machine in self._nested.items()}  # noqa: SLF001 - of its own kind
+        new.__dict__.update(self.__dict__, monitors=monitors, _nested=nested)
         return new
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -119,12 +124,22 @@ class Machine:
         return self._nested[id(tool)]
 
     def entering(self, agent: str) -> Happening:
-        """That `agent` comes to hold the conversation."""
-        return Happening("enter", agent, groups=self._groups_of.get(agent, ()))
+        """That `agent` comes to hold the conversation. Made once: every run is told it."""
+        found = self._entering.get(agent)
+        if found is None:
+            found = self._entering[agent] = Happening("enter", agent, groups=self._groups_of.get(agent, ()))
+        return found
 
-    def calling(self, agent: str, tool: str) -> tuple[Happening, ...]:
+    def ending(self, agent: str) -> Happening:
+        """That `agent` ends the turn. Made once, too."""
+        found = self._ending.get(agent)
+        if found is None:
+            found = self._ending[agent] = Happening("final", agent=agent)
+        return found
+
+    def calling(self, agent: str, tool: str, call_id: str = "", attempt: int = 0) -> tuple[Happening, ...]:
         """That `agent` has `tool` run; if that is an agent, that it is entered."""
-        called, found = Happening("call", tool, agent), self.offer(agent).tools.get(tool)
+        called, found = Happening("call", tool, agent, call_id=call_id, attempt=attempt), self.offer(agent).tools.get(tool)
         if found is None or found.agent is None:
             return (called,)
         inner = self.nested(found)

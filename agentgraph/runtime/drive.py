@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import TimeUp
+from agentgraph.engine.turn import is_due
 from agentgraph.runtime.observations import Observation
 from agentgraph.runtime.tool_run import ToolRun
 
@@ -61,14 +61,16 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     _line_up(waiting, run.begin(said))
     most = run.around.config.tool_concurrency
     running = 0
-    while (run.unkept is None or not (yield KEEP)) and (waiting or running):
+    while (run.unkept is None or not (yield KEEP)) and (waiting or running) and not run.is_left:
         while run.outbox:
             yield run.outbox.popleft()
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
             effect = waiting.popleft()
+            if not is_due(run.context, effect):  # planned before something that has answered it
+                continue
             event: Event | None
             if run.deadline is not None and run.is_late and type(effect) is not Finish:
-                running, waiting = 0, deque(run.feed(run.time_up()))
+                waiting = deque(run.feed(run.time_up()))
                 continue
             if type(effect) is CallModel:
                 try:
@@ -88,7 +90,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                     continue
                 event = yield Call(tool_run)
             elif type(effect) is Finish:
-                break
+                break  # pragma: no cover - a run that is over is left
             else:
                 event = run.handle(effect) if type(effect) is HandleOutput else run.approval(effect)  # type: ignore[arg-type]
         else:
@@ -98,9 +100,6 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 continue
             running -= 1
             event = arrived
-        if type(event) is TimeUp:
-            running = 0
-            waiting.clear()
         if event is not None:
             _line_up(waiting, run.feed(event))
     run.close()

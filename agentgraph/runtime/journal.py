@@ -12,6 +12,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from agentgraph.engine.journal import MISSING, NOWHERE, latest, unread, written
+from agentgraph.engine.turn import Step
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
@@ -154,11 +155,11 @@ class Journal:
         if self.place.seq >= 0:
             there = f"there is a conversation {self.conversation!r:.60} already, at step {self.place.seq}; give another id, or delete it"
             raise Conflict(there, self.conversation, None, self.place.seq)
-        entry, place = written(self.place, None, self.start)
+        entry, place = written(self.place, None, Step(self.start))
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place
 
-    def keep(self, event: Event, after: Context) -> None:
+    def keep(self, event: Event, step: Step) -> None:
         """Write a step down. The first one brings the beginning with it.
 
         Raises:
@@ -167,8 +168,8 @@ class Journal:
         """
         entries, place = [], self.place
         if place.seq < 0:
-            beginning, place = written(place, None, self.start)
+            beginning, place = written(place, None, Step(self.start))
             entries.append(beginning)
-        entry, place = written(place, event, after)
+        entry, place = written(place, event, step)
         self.store.append(self.conversation, self.owner, [*entries, entry], self.seconds if entry.under_way else 0.0)
         self.place, self.is_held = place, entry.under_way

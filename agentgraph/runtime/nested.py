@@ -38,6 +38,7 @@ def inside(run: Run, tool_run: ToolRun, *, apart: bool = False) -> Run:
     watched = watching(around.machine, run.context).watched if around.machine.monitors else EMPTY
     child = Run(inner, Context(data=tool_run.snapshot.data, facts=tool_run.snapshot.facts, watched=watched))
     child.is_within(run, tool_run.call.id)
+    run.holds(child, tool_run.call.id)
     return child
 
 

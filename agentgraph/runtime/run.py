@@ -18,16 +18,27 @@ from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
 from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
-from agentgraph.engine.events import Approved, Event, ModelFailed, ModelReplied, OutputHandled, TimeUp, ToolReturned, UserSaid
+from agentgraph.engine.events import (
+    Approved,
+    AttemptFailed,
+    AttemptLost,
+    Event,
+    ModelFailed,
+    ModelReplied,
+    OutputHandled,
+    TimeUp,
+    ToolReturned,
+    UserSaid,
+)
 from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import Step, due, step
-from agentgraph.engine.view import OUTCOME_UNKNOWN, request_for
+from agentgraph.engine.view import request_for
 from agentgraph.engine.watch import watching
 from agentgraph.errors import AgentGraphError, ContextError, LimitReached, ModelError
 from agentgraph.runtime.callbacks import tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
-from agentgraph.runtime.observed import observed
+from agentgraph.runtime.observed import goes_on, observed
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.said import read_said
 from agentgraph.runtime.shown import harmless, shown
@@ -73,6 +84,8 @@ class Run:
     """Why it cannot begin."""
     _in_flight: frozenset[str] = frozenset()
     _origin = ""
+    is_left = False
+    """Whether it is over, or nobody waits for it any more: nothing is begun then."""
 
     def __init__(self, around: Surroundings, context: Context) -> None:
         self.around = around
@@ -80,8 +93,10 @@ class Run:
         self.outbox: deque[Observation] = deque()
         self.children: dict[str, Trace] = {}
         self._started_at: dict[str, float] = {}
-        self._pairs: list[tuple[Event, Context]] = []
+        self._taken: list[tuple[Event, Step]] = []
         self._path: list[str] = []
+        self._at_work: dict[str, ToolRun | Run] = {}
+        """What was begun in it and has not come back, by call id."""
         self.watched = around.collecting or bool(around.listeners) or bool(WATCHERS.watching)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -161,21 +176,40 @@ class Run:
         if self.deadline is not None and type(event) is not UserSaid:
             now = monotonic()
             event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
-        after, effects = step(self.around.machine, before, event)
-        self.context = after
+        taken = step(self.around.machine, before, event)
+        self.context = after = taken.context
         if self.journal is not None:
             self.unkept = _Unkept(event, before, len(self._path))
-        self._pairs.append((event, after))
+        self._taken.append((event, taken))
         if after.handed is not before.handed or not self._path:
             self._path.append(after.agent or "")
+        if self._at_work and isinstance(event, ToolReturned | AttemptFailed):
+            self._at_work.pop(event.call_id, None)
+        effects = taken.effects
         if effects and type(effects[-1]) is Finish:
             self._finish = effects[-1]
+            self.let_go()
         if self.watched:
-            began = self._started_at.pop(event.call_id, None) if isinstance(event, ToolReturned) else None
-            seconds = perf_counter() - began if began is not None else 0.0
-            for observation in observed(before, event, Step(after, effects), seconds, self.around.within):
+            for observation in observed(before, event, taken, self._seconds_since(event, taken), self.around.within):
                 self.tell(observation)
         return effects
+
+    def _seconds_since(self, event: Event, taken: Step) -> float:
+        """How long the call has taken that came back."""
+        if not isinstance(event, ToolReturned | AttemptFailed | AttemptLost) or goes_on(event.call_id, taken):
+            return 0.0
+        began = self._started_at.pop(event.call_id, None)
+        return perf_counter() - began if began is not None else 0.0
+
+    def let_go(self) -> None:
+        """Begin nothing more: it is over, or nobody waits for it. What was not begun yet never is; what was goes on, unheard."""
+        self.is_left = True
+        for begun in tuple(self._at_work.values()):
+            begun.let_go()
+
+    def holds(self, inner: Run, call_id: str) -> None:
+        """`inner` is what runs in this call, and is let go with it."""
+        self._at_work[call_id] = inner
 
     def start_from(self, context: Context) -> None:
         """Begin at `context`: what a store has turned out to hold."""
@@ -190,10 +224,10 @@ class Run:
         assert unkept is not None
         assert self.journal is not None
         try:
-            self.journal.keep(unkept.event, self.context)
+            self.journal.keep(unkept.event, self._taken[-1][1])
         except AgentGraphError as error:
             self.context = unkept.before
-            self._pairs.pop()
+            self._taken.pop()
             del self._path[unkept.path :]
             self._finish = Finish("error", error=error)
             return True
@@ -260,22 +294,23 @@ class Run:
         self._cause = harmless(error)
         return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {shown(error)}")
 
-    def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned:
-        """The call, ready to run; its start is observed. Or what is said of one that is not run: the tool has gone since, or
-        it was running when the conversation was left, and nobody knows what it did.
+    def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned | AttemptLost:
+        """The execution, ready to begin; the start of the call is observed. Or what is said of one that is not begun: it was when the
+        conversation was left, and nobody knows what it did.
         """
-        tool = self.around.machine.offer(effect.agent).tools.get(effect.call.name)
-        if tool is None:
-            return ToolReturned(effect.call.id, error=f"there is no tool {effect.call.name!r} any more")
-        if effect.call.id in self._in_flight and not tool.idempotent:
-            return ToolReturned(effect.call.id, error=OUTCOME_UNKNOWN)
-        if self.watched:
-            self._started_at[effect.call.id] = perf_counter()
-            self.tell(ToolStarted(agent=effect.agent, call=effect.call, within=self.around.within))
+        tool, call = self.around.machine.offer(effect.agent).tools.get(effect.call.name), effect.call
+        if tool is None or call.id in self._in_flight:
+            self._in_flight -= {call.id}
+            return AttemptLost(call.id)
+        if self.watched and call.id not in self._started_at:
+            self._started_at[call.id] = perf_counter()
+            self.tell(ToolStarted(agent=effect.agent, call=call, within=self.around.within))
         try:
-            return ToolRun(tool, effect.call, seen_by(self.context, effect.call), self.around.deps, self.origin)
+            tool_run = ToolRun(tool, call, seen_by(self.context, call), self.around.deps, self.origin)
         except Mismatch as wrong:
-            return ToolReturned(effect.call.id, error=f"the arguments of {effect.call.name!r} do not fit any more: {wrong}")
+            return ToolReturned(call.id, error=f"the arguments of {call.name!r} do not fit any more: {wrong}")
+        self._at_work[call.id] = tool_run
+        return tool_run
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
         """Let the handlers decide."""
@@ -325,7 +360,7 @@ class Run:
             usage=self.context.usage - self._start.usage,
             path=tuple(self._path),
             stop_reason=finish.reason,
-            trace=Trace(self._start, self._pairs, self.children),
+            trace=Trace.of(self._start, self._taken, self.children),
             error=finish.error,
             machine=self.around.machine,
         )

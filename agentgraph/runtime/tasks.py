@@ -21,7 +21,7 @@ from agentgraph.runtime.outcome import Outcome, in_thread
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
-    from agentgraph.engine.events import Event, ToolReturned
+    from agentgraph.engine.events import Event
     from agentgraph.runtime.run import Run
 
 
@@ -36,6 +36,7 @@ async def perform(run: Run, said: Any) -> None:
     except StopIteration:
         return
     finally:
+        run.let_go()
         if at_work.tasks:
             await at_work.cancelled()
 
@@ -69,6 +70,7 @@ async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
             else:
                 answer = await at_work.answer(wanted)
     finally:
+        run.let_go()
         if at_work.tasks:
             await at_work.cancelled()
 
@@ -142,7 +144,11 @@ async def _replied(run: Run, ask: Ask) -> Event:
         if run.deadline is None and _is_async(ask.model.reply):  # most runs, and the fewest coroutines
             return run.answered(await ask.model.reply(ask.request))
         return run.answered(await _within(run.seconds_left(), _reply(ask)))
-    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        if _is_cancelled(error):
+            raise
         return run.not_answered(error)
 
 
@@ -170,7 +176,11 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, N
                     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
                 yield TextDelta(agent=agent, text=item, within=around)
         answer = run.answered(item)
-    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:
+        if _is_cancelled(error):
+            raise
         answer = run.not_answered(error)
     yield answer  # outside of the `try`: nothing may be yielded while the generator is being closed
 
@@ -201,33 +211,36 @@ async def _apart(run: Run, tool_run: ToolRun, arrivals: asyncio.Queue[Any]) -> N
     if tool_run.tool.agent is None:
         arrivals.put_nowait(await _called(tool_run))
         return
-    child = inside(run, tool_run, apart=True)
-    async with aclosing(watch(child, tool_run.arguments["input"])) as observations:
-        async for observation in observations:
-            arrivals.put_nowait(observation)
-    arrivals.put_nowait(came_back(run, tool_run, child))
-
-
-async def _called(tool_run: ToolRun) -> ToolReturned:
-    """Run a tool to its end, trying again as often as it allows."""
-    left = tool_run.tool.retries
-    while True:
-        try:
-            outcome = await _within(tool_run.tool.timeout, _attempted(tool_run))
-            return tool_run.done(outcome.open())
-        except KeyboardInterrupt:
+    try:
+        child = inside(run, tool_run, apart=True)
+        async with aclosing(watch(child, tool_run.arguments["input"])) as observations:
+            async for observation in observations:
+                arrivals.put_nowait(observation)
+        arrived: Any = came_back(run, tool_run, child)
+    except BaseException as error:
+        if _is_cancelled(error):
             raise
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():  # the run is cancelled, not something of the tool's own
-                raise
-            if not left:
-                return tool_run.failed(error)
-        except BaseException as error:  # noqa: BLE001 - a tool's failure is answered to the model, a SystemExit too
-            if not left:
-                return tool_run.failed(error)
-        left -= 1
-        tool_run.start_over()
+        arrived = tool_run.failed(error)
+    arrivals.put_nowait(arrived)
+
+
+async def _called(tool_run: ToolRun) -> Event:
+    """Execute a tool."""
+    try:
+        outcome = await _within(tool_run.tool.timeout, _attempted(tool_run))
+        return tool_run.done(outcome.open())
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        if _is_cancelled(error):
+            raise
+        return tool_run.failed(error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Whether it is the run that is cancelled, not something of the user's own."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or bool(task.cancelling()))
 
 
 async def _attempted(tool_run: ToolRun) -> Outcome[Any]:

@@ -26,16 +26,14 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
-class _Arrivals(SimpleQueue[Any]):
-    """What comes of the tools that were started beside others; `left` once nobody waits for it any more."""
-
-    left = False
+_Arrivals = SimpleQueue[Any]
+"""What comes of the tools that were started beside others."""
 
 
 def perform(run: Run, said: Any) -> None:
     """Do the whole run, for who waits for its end: one that collects nothing."""
     LOOP.refuse_waiting()
-    driver, arrivals = drive(run, said), _Arrivals()
+    driver, arrivals = drive(run, said), SimpleQueue[Any]()
     answer: Any = None
     try:
         while True:
@@ -44,13 +42,13 @@ def perform(run: Run, said: Any) -> None:
     except StopIteration:
         return
     finally:
-        arrivals.left = True
+        run.let_go()
 
 
 def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
     """Do the whole run; yields what is collected, as it happens."""
     LOOP.refuse_waiting()
-    driver, arrivals = drive(run, said), _Arrivals()
+    driver, arrivals = drive(run, said), SimpleQueue[Any]()
     answer: Any = None
     try:
         while True:
@@ -70,7 +68,7 @@ def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
             else:
                 answer = _answer(run, wanted, arrivals)
     finally:
-        arrivals.left = True
+        run.let_go()
 
 
 def _at_least_0(seconds: float | None) -> float | None:
@@ -106,7 +104,9 @@ def _replied(run: Run, ask: Ask) -> Event:
             return run.answered(_whole(run, ask))
         reply = ask.model.reply(ask.request)
         return run.answered(reply if type(reply) is Reply else _waited_for(reply))
-    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
@@ -121,7 +121,9 @@ def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
     try:
         reply = yield from _pieces(ask, run)
         return run.answered(reply)
-    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+        raise
+    except BaseException as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
@@ -178,19 +180,14 @@ def _called_in_time(run: Run, tool_run: ToolRun) -> Event:
         return run.time_up()
 
 
-def _called(tool_run: ToolRun) -> ToolReturned:
-    """Run a tool to its end, trying again as often as it allows."""
-    left = tool_run.tool.retries
-    while True:
-        try:
-            return tool_run.done(_attempted(tool_run))
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # noqa: BLE001 - a tool's failure is answered to the model, a SystemExit too
-            if not left:
-                return tool_run.failed(error)
-        left -= 1
-        tool_run.start_over()
+def _called(tool_run: ToolRun) -> Event:
+    """Execute a tool."""
+    try:
+        return tool_run.done(_attempted(tool_run))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - a tool's failure is answered to the model, a SystemExit too
+        return tool_run.failed(error)
 
 
 def _attempted(tool_run: ToolRun) -> Any:
@@ -203,7 +200,5 @@ def _attempted(tool_run: ToolRun) -> Any:
 def _nested_apart(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> ToolReturned:
     child = inside(run, tool_run, apart=True)
     for observation in watch(child, tool_run.arguments["input"]):
-        if arrivals.left:  # a thread cannot be cancelled, but this one can stop asking models
-            break
         arrivals.put(observation)
     return came_back(run, tool_run, child)

@@ -40,6 +40,7 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     ),
     turns.TABLES,
     ("ALTER TABLE agentgraph_steps ADD COLUMN checksum BIGINT",),  # NULL in rows of before, which are believed
+    (),  # rows hold states of version 2 from here on: what reads version 1 alone leaves such a database alone
 )
 """The n-th leads from version n to version n + 1; a new database has version 0."""
 

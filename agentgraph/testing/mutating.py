@@ -107,7 +107,7 @@ def silent_switch(messages: Messages) -> Iterator[tuple[Messages, int]]:
     """A handoff was answered as refused, and the target speaks all the same."""
     for at, message in _handoffs(messages):
         if any(later.role == "assistant" and later.agent == message.agent for later in messages[at:]):
-            yield _put(messages, at, replace(message, agent=None, content="error: refused")), at
+            yield _put(messages, at, replace(message, agent=None, content="error: refused", outcome="refused")), at
 
 
 def early_end(messages: Messages) -> Iterator[tuple[Messages, int]]:

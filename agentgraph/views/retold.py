@@ -6,10 +6,7 @@ from typing import TYPE_CHECKING
 
 from agentgraph.conversation.message import Message
 from agentgraph.engine.answer import Unusable as CannotEnd, read_answer
-from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import ModelFailed, ModelReplied, OutputHandled, UserSaid
-from agentgraph.engine.turn import step
-from agentgraph.errors import AgentGraphError
 from agentgraph.views.moments import (
     Answered,
     Asked,
@@ -32,8 +29,10 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.frozen import Json
+    from agentgraph.conversation.happening import Happening
     from agentgraph.conversation.message import ToolCall
     from agentgraph.definition.tool import Tool
+    from agentgraph.engine.effects import Finish
     from agentgraph.engine.events import Event
     from agentgraph.engine.trace import Trace
     from agentgraph.machine.machine import Machine, Offer
@@ -54,8 +53,8 @@ class _Retelling:
         before = self._trace.start
         if len(self._trace) and not isinstance(self._trace[0][0], UserSaid):
             self._take_up(before)
-        for event, after in self._trace:
-            self._follow(before, event, after)
+        for (event, after), happened, finish in zip(self._trace, self._trace.happened, self._trace.finishes, strict=True):
+            self._follow(before, event, after, happened, finish)
             before = after
         self._close_round()
         return tuple(self._told)
@@ -69,7 +68,7 @@ class _Retelling:
         else:
             self._told.append(Asked(agent))
 
-    def _follow(self, before: Context, event: Event, after: Context) -> None:
+    def _follow(self, before: Context, event: Event, after: Context, happened: tuple[Happening, ...], finish: Finish | None) -> None:
         new, agent = after.messages[len(before.messages) :], before.agent or ""
         if isinstance(event, UserSaid):
             self._notice(before, new)
@@ -81,7 +80,7 @@ class _Retelling:
         elif isinstance(event, ModelFailed):
             self._told.append(ModelFell(agent, event.error))
         if self._round is not None:
-            self._round.happen(event)
+            self._round.happen(event, happened)
         self._notice(after, new)
         if after.progress is None or not after.progress.calls:
             self._close_round()
@@ -89,7 +88,7 @@ class _Retelling:
         if handed is not None and handed != before.handed:
             self._told.append(TookOver(handed.source, handed.target, handed.reason or ""))
         if after.progress is None:
-            self._told.append(self._ending(before, event, after, new))
+            self._told.append(self._ending(event, after, new, finish))
         elif not after.progress.calls:
             self._told.append(self._asked_next(after.agent or ""))
 
@@ -117,17 +116,12 @@ class _Retelling:
             case _:
                 return Asked(agent, "results")
 
-    def _ending(self, before: Context, event: Event, after: Context, new: Sequence[Message]) -> Ended:
+    def _ending(self, event: Event, after: Context, new: Sequence[Message], finish: Finish | None) -> Ended:
         agent = after.agent or ""
         if isinstance(event, ModelReplied) and new and new[-1].role == "assistant":
             return Ended(agent, Words(new[-1].text))
         if isinstance(event, OutputHandled) and event.decision == "final":
             return Ended(agent, _output(event.value), by_handler=True)
-        try:  # the same step once more: it alone knows what a run ended with
-            effects = step(self._machine, before, event).effects
-        except (AgentGraphError, LookupError):
-            effects = ()
-        finish = next((effect for effect in effects if isinstance(effect, Finish)), None)
         if finish is not None and finish.error is None:
             return Ended(agent, _output(finish.output))
         return Ended(agent, error=str(finish.error) if finish is not None else "the run ended without an answer")

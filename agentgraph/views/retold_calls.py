@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentgraph.conversation.text import NO_OUTPUT
-from agentgraph.engine.events import Approved, OutputHandled, ToolReturned
+from agentgraph.engine.events import Approved, AttemptFailed, OutputHandled, ToolReturned
+from agentgraph.engine.wording import OUTCOME_UNKNOWN
 from agentgraph.views.moments import ApprovalAsked, Called, Decided, Refused, Requested, SideBySide, Words
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Pending, Progress
     from agentgraph.conversation.frozen import Json
+    from agentgraph.conversation.happening import Happening
     from agentgraph.conversation.message import Message, ToolCall
     from agentgraph.definition.tool import Tool
     from agentgraph.engine.events import Event
@@ -38,6 +40,8 @@ class _Fate:
     answer: Message | None = None
     obstacle: str | None = None
     """Why it was not run, where that was known before it was answered."""
+    why: str | None = None
+    """Why it was not run, once it was answered."""
 
 
 @dataclass(slots=True)
@@ -62,11 +66,14 @@ class Round:
                 continue
             fate = self._fates[one.call.id] = _Fate(one.call)
             back = one.returned
-            if back is not None and one.ran:
+            if back is not None and one.attempt:
                 fate.returned = ToolReturned(one.call.id, back.value, back.error)
 
-    def happen(self, event: Event) -> None:
-        """Something came from outside."""
+    def happen(self, event: Event, happened: Iterable[Happening]) -> None:
+        """Something came from outside, and this happened then."""
+        for happening in happened:
+            if happening.kind in ("refusal", "skip") and happening.call_id in self._fates:
+                self._fates[happening.call_id].why = happening.reason
         fate = self._fates.get(getattr(event, "call_id", ""))
         if fate is None:
             return
@@ -74,6 +81,9 @@ class Round:
             case ToolReturned():
                 fate.returned = event
                 self._batch += 1
+            case AttemptFailed(call_id=call_id, error=error):
+                fate.returned = ToolReturned(call_id, error=error)
+                self._batch += all(happening.call_id != call_id or happening.kind != "call" for happening in happened)
             case OutputHandled():
                 fate.handled = event
             case Approved():
@@ -86,11 +96,11 @@ class Round:
             fate = self._fates.get(pending.call.id)
             if fate is None:
                 continue
-            if pending.ran and not fate.started:
+            if pending.attempt and not fate.started:
                 fate.started, fate.batch = True, self._batch
             if pending.stage == "asked" and not fate.asked:
                 fate.asked, fate.batch = True, self._batch
-            if pending.returned is not None and not pending.ran and fate.obstacle is None:
+            if pending.returned is not None and not pending.attempt and fate.obstacle is None:
                 fate.obstacle, fate.batch = pending.returned.error, self._batch
         for message in answers:
             fate = self._fates.get(message.tool_call_id or "")
@@ -125,7 +135,7 @@ class Round:
             yield Decided(self.agent, fate.call.name, fate.decided.approved, fate.decided.reason)
 
     def _not_run(self, fate: _Fate, answer: Message) -> Moment:
-        name, why = fate.call.name, fate.obstacle or answer.text.removeprefix("error: ")
+        name, why = fate.call.name, fate.obstacle or fate.why or answer.text
         edge = self.offer.handoffs.get(name) if self.offer is not None else None
         if edge is not None:
             return Requested(self.agent, name, edge.handoff.target_name, edge.target, why if answer.agent is None else None)
@@ -136,17 +146,15 @@ class Round:
     def _ran(self, fate: _Fate) -> Called:
         tool = self.offer.tools.get(fate.call.name) if self.offer is not None else None
         back, answer, decision = fate.returned, fate.answer, fate.handled.decision if fate.handled is not None else "forward"
-        failed = back.error if back is not None else answer.text if answer is not None else None
+        failed = back.error if back is not None else OUTCOME_UNKNOWN if answer is not None else None
         gave = words_for(back.value, tool) if back is not None and failed is None else None
-        if answer is not None and answer.text.startswith("not executed") and gave != Words(answer.text):
-            gave, failed = None, answer.text  # the run ended before its turn
         rewritten = _rewritten(fate)
         is_last = tool is not None and tool.final and (failed is None or rewritten is not None)
         return Called(
             self.agent,
             fate.call.name,
             gave,
-            failed.removeprefix("error: ") if failed is not None else None,
+            failed,
             rewritten,
             "handler" if decision == "final" else "tool" if is_last and answer is not None else "",
             self.inside(fate.call, tool),

@@ -176,8 +176,8 @@ def test_cancellation_loses_nothing() -> None:
 
 
 def foreign(messages: Iterable[Message]) -> Context:
-    """A history as it comes out of somebody's database."""
-    return Context(messages=[m.to_openai() for m in messages])
+    """A history as it comes out of somebody's database, which has kept what became of calls."""
+    return Context(messages=[m.to_openai() | ({"outcome": m.outcome} if m.outcome else {}) for m in messages])
 
 
 FORMS: dict[str, Callable[[RunResult], Context]] = {
@@ -575,7 +575,7 @@ def test_a_pending_call_of_an_unknown_tool_stops_no_resuming() -> None:
     [
         ("", "not a stored context"),
         ("null", "not a stored context"),
-        ('{"agentgraph_context": 2}', "version 2"),
+        ('{"agentgraph_context": 3}', "version 3"),
         ('{"agentgraph_context": "1.5"}', "version '1.5'"),
         ('{"agentgraph_context": 1, "mood": "good"}', "mood"),
         ('{"agentgraph_context": 1, "messages": [{"role": "alien"}]}', "alien"),

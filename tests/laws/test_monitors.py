@@ -44,9 +44,9 @@ def lived(machine: Machine, trace: Trace, *, inside: bool = False) -> Iterator[H
             call = next(p.call for p in calls_of(before) if p.call.id == event.call_id)
             tool = machine.offer(before.agent or "").tools[call.name]
             yield from lived(machine.nested(tool), trace.children[event.call_id], inside=True)
-        ran = {p.call.id for p in calls_of(before) if p.ran}
+        ran = {p.call.id for p in calls_of(before) if p.attempt}
         for pending in calls_of(after):
-            if pending.ran and pending.call.id not in ran:
+            if pending.attempt and pending.call.id not in ran:
                 yield from machine.calling(after.agent or "", pending.call.name)
         if after.handed is not before.handed and after.handed is not None:
             yield machine.entering(after.handed.target)

@@ -134,7 +134,7 @@ def arrived(machine: Machine, context: Context, events: Iterable[ToolReturned]) 
     for event in events:
         if context.phase is not Phase.ACTING:
             break
-        context, _ = step(machine, context, event)
+        context = step(machine, context, event).context
     return context
 
 
@@ -183,7 +183,7 @@ def test_the_turn_machine_is_what_its_table_says(graph: AgentGraph, script: list
     for before, (event, after) in zip(trace.contexts, trace, strict=False):
         assert after.phase in LEADS_TO[before.phase, type(event)]
 
-        _, effects = step(machine, before, event)
+        effects = step(machine, before, event).effects
         known = {repr(effect) for effect in due(before)}
         assert {repr(effect) for effect in effects if not isinstance(effect, Finish)} | (known & {repr(e) for e in due(after)}) == {
             repr(effect) for effect in due(after)

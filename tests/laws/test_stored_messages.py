@@ -22,7 +22,13 @@ calls = st.builds(ToolCall, texts, texts, st.dictionaries(texts, values, max_siz
 messages = st.one_of(
     st.builds(Message, st.sampled_from(["user", "system"]), texts),
     st.builds(Message, st.just("assistant"), st.none(), st.none() | texts, st.lists(calls, max_size=2).map(tuple)),
-    st.builds(Message, st.just("tool"), texts, tool_call_id=texts, skipped=st.booleans()),
+    st.builds(
+        Message,
+        st.just("tool"),
+        texts,
+        tool_call_id=texts,
+        outcome=st.sampled_from([None, "given", "failed", "refused", "skipped", "unknown", "handed_off"]),
+    ),
 )
 pieces = st.sampled_from(['"', "{", "]", ",", "0", "1e999", "NaN", "null", "\\ud800", "\\u0000", "\x01", "\ud800", "客", ""])
 

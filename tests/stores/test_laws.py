@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from agentgraph import AgentGraph, AgentRunner, Context, Conversation, MemoryStore, RunConfig, RunResult, Store, open_store, replay
-from agentgraph.engine import ModelReplied, ToolReturned, due
+from agentgraph.engine import AttemptLost, ModelReplied, due
 from agentgraph.engine.effects import RunTool
-from agentgraph.engine.view import OUTCOME_UNKNOWN
 from tests.e2e.provider_rules import violations
 from tests.laws.test_runs import configs, outcome
 from tests.strategies import Improviser, Move, contexts_said, conversations, graphs
@@ -93,7 +92,7 @@ def test_a_run_is_taken_up_from_every_step(graph: AgentGraph, script: list[Move]
 
         if not unknown:
             assert (again.output, again.stop_reason, again.context) == (result.output, result.stop_reason, result.context)
-        told = {event.call_id for event in again.trace.events if isinstance(event, ToolReturned) and event.error == OUTCOME_UNKNOWN}
+        told = {event.call_id for event in again.trace.events if isinstance(event, AttemptLost)}
         assert told >= {effect.call.id for effect in unknown}
         assert not told & {effect.call.id for effect in running if effect not in unknown}
         assert left.context == again.context

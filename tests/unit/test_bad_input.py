@@ -233,7 +233,7 @@ CASES: dict[str, Case] = {
     "no JSON": Case(lambda: Context.from_json(b"\x80\x04"), C, ("not a stored context",)),
     "JSON of something else": Case(lambda: Context.from_json("[]"), C, ("agentgraph_context",)),
     "None as JSON": Case(lambda: Context.from_json(wrong(None)), C, ("None",)),
-    "an unknown version": Case(lambda: Context.from_json(json.dumps({"agentgraph_context": 99})), C, ("99", "1", "upgrade")),
+    "an unknown version": Case(lambda: Context.from_json(json.dumps({"agentgraph_context": 99})), C, ("99", "2", "upgrade")),
     "an unknown field": Case(lambda: Context.from_json(bad_stored(mood=1)), C, ("mood",)),
     "a stored field of a wrong type": Case(lambda: Context.from_json(bad_stored(agent=5)), C, ("damaged", "agent")),
     "a stored agent that went away": Case(lambda: Context(agent="Gone").migrate(graph(Agent("A"))), C, ("'Gone'", "rename")),

@@ -45,11 +45,12 @@ def desk() -> AgentGraph:
     return graph.add_handoff("Triage", "Returns", requires="verified").add_handoff("Returns", "Triage")
 
 
-def calling(agent: str, name: str, answer: str | None = "ok", **more: Any) -> list[dict[str, Any]]:
-    """A call and its answer."""
+def calling(agent: str, name: str, answer: str | None = "ok", outcome: str | None = None, **more: Any) -> list[dict[str, Any]]:
+    """A call and its answer, which may say what became of the call."""
     call = {"id": f"c_{name}", "type": "function", "function": {"name": name, "arguments": "{}"}}
     asked = {"role": "assistant", "name": agent, "content": None, "tool_calls": [call], **more}
-    return [asked] if answer is None else [asked, {"role": "tool", "tool_call_id": f"c_{name}", "content": answer}]
+    said = {"role": "tool", "tool_call_id": f"c_{name}", "content": answer}
+    return [asked] if answer is None else [asked, said if outcome is None else {**said, "outcome": outcome}]
 
 
 def saying(agent: str) -> list[dict[str, Any]]:
@@ -97,7 +98,7 @@ def test_a_long_recording_is_read_once() -> None:
         ([HI, *calling("Returns", "transfer", handoff_to="Returns"), *saying("Returns")], 1, "no-such-edge"),
         ([HI, *calling("Triage", "handoff_to_returns"), *saying("Returns")], 1, "guard-not-met"),
         (
-            [HI, *calling("Triage", "verify", "error: wrong code"), *calling("Triage", "handoff_to_returns"), *saying("Returns")],
+            [HI, *calling("Triage", "verify", "wrong code", "failed"), *calling("Triage", "handoff_to_returns"), *saying("Returns")],
             3,
             "guard-not-met",
         ),
@@ -125,10 +126,10 @@ def test_a_deviation_names_its_message(messages: list[Any], index: int, code: st
         [HI],
         [HI, *calling("Triage", "verify"), *calling("Triage", "handoff_to_returns"), *calling("Returns", "refund"), *saying("Returns")],
         [HI, *calling("Triage", "Desk-verify"), *calling("Triage", "take_over", handoff_to="Returns"), *saying("Returns")],
-        [HI, *calling("Triage", "refund", "error: there is no tool 'refund'; available: verify"), *saying("Triage")],
+        [HI, *calling("Triage", "refund", "there is no such tool", "refused"), *saying("Triage")],
         [
             HI,
-            *calling("Triage", "handoff_to_returns", "error: 'handoff_to_returns' was refused: it needs 'verified' first"),
+            *calling("Triage", "handoff_to_returns", "not now", "refused"),
             *saying("Triage"),
         ],
         [HI, {"role": "assistant", "content": "I have no name."}],

@@ -64,27 +64,38 @@ def test_ours_tells_what_ran_from_what_only_looks_so() -> None:
 
     assert told(shop(), context) == [
         "0 enter Door",
+        "1 refusal handoff_to_till",
+        "1 refusal nothing",
+        "1 refusal verify",
         "1 call verify",
+        "1 success verify",
+        "6 handoff handoff_to_till",
         "6 enter Till",
+        "6 skip verify",
+        "9 refusal refund",
         "9 call refund",
+        "9 success refund",
+        "9 handoff again",
         "9 enter Till",
         "13 final",
     ]
-    assert [m.skipped for m in context.messages if m.role == "tool"] == [True, True, True, False, False, True, True, False, False]
+    assert [m.outcome for m in context.messages if m.role == "tool"] == (
+        ["refused", "refused", "refused", "given", "handed_off", "skipped", "refused", "given", "handed_off"]
+    )
     assert Context.from_json(context.to_json()) == context
 
 
 def test_a_tool_that_ends_the_turn_is_its_end() -> None:
     context = after(calling(call("verify")), calling(call("handoff_to_till")), calling(call("goodbye")))
 
-    assert told(shop(), context)[-2:] == ["5 call goodbye", "5 final"]
+    assert told(shop(), context)[-3:] == ["5 call goodbye", "5 success goodbye", "5 final"]
 
 
 def test_an_agent_in_a_tool_is_entered_in_its_groups() -> None:
     context = after(calling(call("ask_desk", input="?")), "inside: done", "done")
     entered = [happening for _, happening in happened(shop().compile(), context)]
 
-    assert list(map(str, entered)) == ["enter Door", "call ask_desk", "enter Clerk", "final"]
+    assert list(map(str, entered)) == ["enter Door", "call ask_desk", "enter Clerk", "success ask_desk", "final"]
     assert entered[2].groups == ("Desk",)
 
 
@@ -116,6 +127,7 @@ def test_a_foreign_history_is_read_for_the_most_that_can_have_happened() -> None
     assert told(shop(), Context(messages=FOREIGN)) == [
         "1 enter Door",
         "2 call verify",
+        "2 handoff handoff_to_till",
         "2 enter Till",
         "4 final",
         "6 enter Door",

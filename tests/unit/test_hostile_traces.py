@@ -102,7 +102,7 @@ def edited(at: int, **changes: Any) -> bytes:
         (b"\x00\x01\x02", "line 1: "),
         (b"\xff\xfe{}", "line 1: "),
         (b"\xef\xbb\xbf" + FILE, "line 1: "),
-        (edited(0, agentgraph_trace=2), "this trace has version 2; this library reads 1"),
+        (edited(0, agentgraph_trace=3), "this trace has version 3; this library reads 2"),
         (edited(0, agentgraph_trace=0), "version 0"),
         (edited(0, agentgraph_trace=True), "version True"),
         (edited(0, agentgraph_trace="1"), "version '1'"),
@@ -193,13 +193,13 @@ def test_any_bytes_anywhere_are_read_or_refused(at: int, new: bytes, gone: int) 
 
 
 def test_an_older_trace_is_upgraded_line_by_line() -> None:
-    """A made-up version 1, in which an event was called a happening."""
+    """A made-up version, in which an event was called an incident."""
 
     def renamed(line: dict[str, Any]) -> dict[str, Any]:
-        return {"event" if key == "happening" else key: value for key, value in line.items()}
+        return {"event" if key == "incident" else key: value for key, value in line.items()}
 
-    form = Form("agentgraph_trace", "trace", (renamed,))
-    old = [line.replace(b'"event":', b'"happening":', 1) for line in LINES]
+    form = Form("agentgraph_trace", "trace", (lambda line: line, renamed))
+    old = [line.replace(b'"event":', b'"incident":', 1) for line in LINES]
 
     assert read_lines(old, form=form).trace == TRACE
     with pytest.raises(ContextError, match="line 2"):

@@ -97,9 +97,9 @@ def test_the_way_round_by_the_human_is_refused() -> None:
     result = runner.run("hello")
 
     assert answers(result)[-1] == REFUSED
-    assert result.messages[-2].skipped
+    assert result.messages[-2].outcome == "refused"
     assert result.output == "I cannot do that yet."
-    assert heard == [f"returns initiate_return: {REFUSED}"]
+    assert heard == [f"returns initiate_return: {REFUSED.removeprefix('error: ')}"]
     assert any(isinstance(seen, ToolRefused) for seen in _streamed(script))
     assert result.context.watched == {str(VERIFIED_FIRST): 0}
 
