@@ -6,11 +6,12 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
+from msgspec.structs import astuple
 
-from agentgraph import Observation
+from agentgraph import Agent, AgentRunner, Observation, RunConfig, RunResult, ScriptedModel
 from agentgraph.runtime.observations import BaseObservation
 
 HERE = Path(__file__).parent
@@ -34,6 +35,14 @@ def test_checkers_find_what_must_be_found_and_nothing_else(checker: str) -> None
     )
 
     assert said.returncode == 0, said.stdout + said.stderr
+
+
+def test_what_checkers_are_told_changes_no_run() -> None:
+    agent = Agent[str]("A")
+    result = AgentRunner[Any](agent, RunConfig(model=ScriptedModel(["Hello."]))).run("hello")
+
+    assert agent == Agent("A")
+    assert RunResult[str](*astuple(result)) == result
 
 
 def test_every_kind_of_observation_is_in_the_union() -> None:
