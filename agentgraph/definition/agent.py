@@ -5,7 +5,9 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, Self, overload
+
+from typing_extensions import TypeVar
 
 from agentgraph.conversation.frozen import EMPTY, freeze, freeze_settings
 from agentgraph.conversation.secret import Secret
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
     from agentgraph.definition.group import AgentGroup
 
+Output = TypeVar("Output", default=Any, covariant=True)  # noqa: PLC0105 - it is read far more often than made
+"""What an agent answers with, to type checkers. `Agent`, `AgentRunner` and `RunResult` without it mean: whatever it is."""
+Other = TypeVar("Other")
+
 Instructions = str | Callable[["Context"], str]
 
 _NUMBER_OR_NONE = frozenset({int, float, type(None)})
@@ -35,11 +41,14 @@ _INPUT = freeze(
 
 
 @dataclass(frozen=True, slots=True)
-class Agent:
+class Agent(Generic[Output]):
     """Who may hold a conversation: instructions, a model, tools, and handoffs to others.
 
     >>> Agent("Triage", instructions="Route people.").replace(model="openai/gpt-5-mini").model
     'openai/gpt-5-mini'
+
+    To type checkers it is an `Agent[T]`, where T is what it answers, itself or those it hands over to: its `output_type` if that is
+    a class, `str` without one, and `Any` where it is a JSON Schema, or where handoffs lead to what is not known.
 
     Raises:
         DefinitionError: for anything that cannot mean something, where it is written.
@@ -62,8 +71,42 @@ class Agent:
 
     if TYPE_CHECKING:
 
+        @overload
+        def __init__(
+            self: Agent[str],
+            name: str,
+            instructions: Instructions = ...,
+            model: str | Model | None = ...,
+            tools: Iterable[Tool | Callable[..., Any]] = ...,
+            handoffs: Iterable[str | Agent[str]] = ...,
+            output_type: None = ...,
+            temperature: float | None = ...,
+            params: Mapping[str, Any] = ...,
+            headers: Mapping[str, str | Secret] = ...,
+            description: str = ...,
+            may_finish: bool = ...,
+            on_tool_output: tuple[Factory, Handler] | None = ...,
+        ) -> None: ...
+        @overload
         def __init__(
             self,
+            name: str,
+            instructions: Instructions = ...,
+            model: str | Model | None = ...,
+            tools: Iterable[Tool | Callable[..., Any]] = ...,
+            handoffs: Iterable[str | Agent[Output]] = ...,
+            *,
+            output_type: type[Output],
+            temperature: float | None = ...,
+            params: Mapping[str, Any] = ...,
+            headers: Mapping[str, str | Secret] = ...,
+            description: str = ...,
+            may_finish: bool = ...,
+            on_tool_output: tuple[Factory, Handler] | None = ...,
+        ) -> None: ...
+        @overload
+        def __init__(
+            self: Agent,
             name: str,
             instructions: Instructions = ...,
             model: str | Model | None = ...,
@@ -77,6 +120,12 @@ class Agent:
             may_finish: bool = ...,
             on_tool_output: tuple[Factory, Handler] | None = ...,
         ) -> None: ...
+        def __init__(self, *args: Any, **options: Any) -> None: ...
+
+    else:
+
+        def __class_getitem__(cls, _: Any) -> Any:
+            return cls  # an alias of typing's writes its type into what it makes, and this is frozen
 
     def __post_init__(self) -> None:
         name = checked_agent_name(self.name, "an agent")
@@ -104,7 +153,17 @@ class Agent:
         if self.on_tool_output is not None:
             _check_handler(self)
 
-    def replace(self, **changes: Any) -> Agent:
+    @overload
+    def replace(self, *, handoffs: Any, **changes: Any) -> Agent: ...
+    @overload
+    def replace(self, *, output_type: None, **changes: Any) -> Agent[str]: ...
+    @overload
+    def replace(self, *, output_type: type[Other], **changes: Any) -> Agent[Other]: ...
+    @overload
+    def replace(self, *, output_type: Any, **changes: Any) -> Agent: ...
+    @overload
+    def replace(self, **changes: Any) -> Self: ...
+    def replace(self, **changes: Any) -> Any:
         """A changed copy."""
         return replace(self, **changes)
 

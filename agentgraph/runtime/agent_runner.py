@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.frozen import EMPTY
-from agentgraph.definition.agent import Agent
+from agentgraph.definition.agent import Agent, Output
 from agentgraph.definition.group import AgentGroup
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.topology import Topology
@@ -45,17 +45,26 @@ if TYPE_CHECKING:
     from agentgraph.machine.happening import Monitor
 
 C = TypeVar("C")
+T = TypeVar("T")
 Said = str | Sequence[Mapping[str, Any]] | None
 """Text, content parts, or None to take up a context that was left in the middle of a run."""
 
 
-class AgentRunner:
+class AgentRunner(Generic[Output]):
     """Runs conversations. Immutable but for its callbacks, which affect later runs only.
 
     Each run takes a message and a context and gives a result with the next context; nothing is kept in between, so two
     runs from one context never see each other.
+
+    To type checkers it is an `AgentRunner[T]`, where T is what its agents answer; `Any` of a graph or a group.
     """
 
+    @overload
+    def __init__(self, graph: Agent[Output], config: RunConfig = ..., monitors: Iterable[Monitor] = ...) -> None: ...
+    @overload
+    def __init__(
+        self: AgentRunner[Any], graph: Topology | Machine | AgentGroup, config: RunConfig = ..., monitors: Iterable[Monitor] = ...
+    ) -> None: ...
     def __init__(
         self, graph: Topology | Machine | Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()
     ) -> None:
@@ -68,8 +77,14 @@ class AgentRunner:
         self._registering = threading.Lock()
         self._models: dict[str, Model] = {}
 
+    @overload
     @classmethod
-    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> Self:
+    def with_agents(cls, *agents: Agent[T], config: RunConfig = ..., monitors: Iterable[Monitor] = ...) -> AgentRunner[T]: ...
+    @overload
+    @classmethod
+    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = ..., monitors: Iterable[Monitor] = ...) -> AgentRunner: ...
+    @classmethod
+    def with_agents(cls, *agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> Any:
         """A runner for agents that name their own handoffs; the first is the entry.
 
         Raises:
@@ -79,7 +94,7 @@ class AgentRunner:
 
     # -- running ---------------------------------------------------------------------------------------------------
 
-    def run(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+    def run(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult[Output]:
         """Hold one turn, waiting in this thread. Works inside a running event loop too.
 
         `input` is text, or content parts; None takes up a context that was left in the middle of a run. `deps` are live
@@ -89,7 +104,9 @@ class AgentRunner:
         threads.perform(run, input)
         return run.result()
 
-    async def arun(self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+    async def arun(
+        self, input: Said, context: Context | None = None, config: RunConfig | None = None, deps: Any = None
+    ) -> RunResult[Output]:
         """Hold one turn in asyncio."""
         run = self.begun(context, config, deps)
         await tasks.perform(run, input)
@@ -102,7 +119,7 @@ class AgentRunner:
         config: RunConfig | None = None,
         deps: Any = None,
         approvals: Mapping[str, bool | str] | None = None,
-    ) -> RunStream:
+    ) -> RunStream[Output]:
         """Hold one turn, and watch it: typed observations, text as it is written, `RunCompleted` last.
 
         With None as input it takes up what is pending, as `resume` does; `approvals` then answers calls that wait for a person.
@@ -117,14 +134,14 @@ class AgentRunner:
         config: RunConfig | None = None,
         deps: Any = None,
         approvals: Mapping[str, bool | str] | None = None,
-    ) -> AsyncRunStream:
+    ) -> AsyncRunStream[Output]:
         """`stream` in asyncio, with `async for`."""
         run = self.begun(context, config, deps, streaming=True, approvals=approvals)
         return AsyncRunStream(run, tasks.watch(run, input))
 
     def resume(
         self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
-    ) -> RunResult:
+    ) -> RunResult[Output]:
         """Take up a run where its context was left: performing what is due.
 
         `approvals` answers calls that wait for a person, by call id: True, False, or why not.
@@ -135,7 +152,7 @@ class AgentRunner:
 
     async def aresume(
         self, context: Context, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
-    ) -> RunResult:
+    ) -> RunResult[Output]:
         """`resume` in asyncio."""
         run = self.begun(context, config, deps, approvals=approvals)
         await tasks.perform(run, None)
@@ -149,7 +166,7 @@ class AgentRunner:
         context: Context | None = None,
         config: RunConfig | None = None,
         deps: Any = None,
-    ) -> RunResultWithContext[C]:
+    ) -> RunResultWithContext[C, Output]:
         """Hold one turn that carries a value of yours: made by `factory`, followed by `handler` at every tool output."""
         run = self.begun(context, (config or self.config).with_run_context(factory, handler), deps)
         threads.perform(run, input)
@@ -163,7 +180,7 @@ class AgentRunner:
         context: Context | None = None,
         config: RunConfig | None = None,
         deps: Any = None,
-    ) -> RunResultWithContext[C]:
+    ) -> RunResultWithContext[C, Output]:
         """`run_with_run_context` in asyncio."""
         run = self.begun(context, (config or self.config).with_run_context(factory, handler), deps)
         await tasks.perform(run, input)
@@ -171,7 +188,7 @@ class AgentRunner:
 
     def conversation(
         self, id: str, store: Store, context: Context | None = None, wait: float = 0.0, lease: float = DEFAULT_LEASE
-    ) -> Conversation:
+    ) -> Conversation[Output]:
         """The conversation called `id` in `store`, which is made when its first turn is held, beginning at `context`.
 
         Every step is written down before what it asks for is done. `wait` is how many seconds a turn waits for another one of
@@ -266,8 +283,14 @@ class AgentRunner:
 class Runner:
     """The way in: `Runner.with_agents(...)` gives an `AgentRunner`."""
 
+    @overload
     @staticmethod
-    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> AgentRunner:
+    def with_agents(*agents: Agent[T], config: RunConfig = ..., monitors: Iterable[Monitor] = ...) -> AgentRunner[T]: ...
+    @overload
+    @staticmethod
+    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = ..., monitors: Iterable[Monitor] = ...) -> AgentRunner: ...
+    @staticmethod
+    def with_agents(*agents: Agent | AgentGroup, config: RunConfig = DEFAULT, monitors: Iterable[Monitor] = ()) -> Any:
         """A runner for agents that name their own handoffs; the first is the entry."""
         return AgentRunner.with_agents(*agents, config=config, monitors=monitors)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 from uuid import uuid4
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.store import key_of
+from agentgraph.definition.agent import Output
 from agentgraph.engine.journal import NOWHERE, history, recent
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
@@ -32,7 +33,7 @@ _FORKED = 80  # characters of an id in that of a branch: each is up to 12 in a k
 _METHODS = ("lease", "renew", "release", "append", "entries", "latest", "list", "delete", "close")
 
 
-class Conversation:
+class Conversation(Generic[Output]):
     """One conversation in a store. From any number of threads, tasks and processes: one turn at a time holds it.
 
     A turn that comes while another goes on waits its turn as long as `wait` says, and then its result has a `Conflict`. A
@@ -42,7 +43,7 @@ class Conversation:
     is told that its outcome is unknown. An agent used as a tool counts as one call.
     """
 
-    def __init__(self, runner: AgentRunner, id: str, store: Store, start: Context | None, wait: float, lease: float) -> None:
+    def __init__(self, runner: AgentRunner[Output], id: str, store: Store, start: Context | None, wait: float, lease: float) -> None:
         if any(not callable(getattr(store, name, None)) for name in _METHODS):
             raise DefinitionError(
                 f"a conversation was given the store {store!r:.60}; give a store, such as open_store('sqlite:///file.db')"
@@ -60,34 +61,36 @@ class Conversation:
 
     # -- turns -------------------------------------------------------------------------------------------------------------
 
-    def run(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+    def run(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult[Output]:
         """Hold one turn, waiting in this thread. As `AgentRunner.run`, with the context in the store."""
         return self._held(self._begun(config, deps), input)
 
-    async def arun(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+    async def arun(self, input: Said, config: RunConfig | None = None, deps: Any = None) -> RunResult[Output]:
         """Hold one turn in asyncio."""
         return await self._aheld(self._begun(config, deps), input)
 
-    def resume(self, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None) -> RunResult:
+    def resume(
+        self, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
+    ) -> RunResult[Output]:
         """Take up the run that was left: by a crash, or because a call waits for a person. `approvals` answers such calls, by id."""
         return self._held(self._begun(config, deps, approvals=approvals), None)
 
     async def aresume(
         self, approvals: Mapping[str, bool | str] | None = None, config: RunConfig | None = None, deps: Any = None
-    ) -> RunResult:
+    ) -> RunResult[Output]:
         """`resume` in asyncio."""
         return await self._aheld(self._begun(config, deps, approvals=approvals), None)
 
     def stream(
         self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
-    ) -> RunStream:
+    ) -> RunStream[Output]:
         """Hold one turn, and watch it. One that is left before its end is given back when it is closed, by `with`, and can be taken up."""
         run = self._begun(config, deps, streaming=True, approvals=approvals)
         return RunStream(run, self._watched(run, input))
 
     def astream(
         self, input: Said, config: RunConfig | None = None, deps: Any = None, approvals: Mapping[str, bool | str] | None = None
-    ) -> AsyncRunStream:
+    ) -> AsyncRunStream[Output]:
         """`stream` in asyncio, with `async for`, and `async with` around it."""
         run = self._begun(config, deps, streaming=True, approvals=approvals)
         return AsyncRunStream(run, self._awatched(run, input))
@@ -101,12 +104,12 @@ class Conversation:
         run.journal = Journal(self.store, self.id, self.lease, self._start)
         return run
 
-    def _held(self, run: Run, said: Said) -> RunResult:
+    def _held(self, run: Run, said: Said) -> RunResult[Output]:
         with self._hold(run):
             threads.perform(run, said)
         return run.result()
 
-    async def _aheld(self, run: Run, said: Said) -> RunResult:
+    async def _aheld(self, run: Run, said: Said) -> RunResult[Output]:
         async with self._ahold(run):
             await tasks.perform(run, said)
         return run.result()
@@ -192,7 +195,7 @@ class Conversation:
 
     # -- more of them --------------------------------------------------------------------------------------------------------
 
-    def fork(self, seq: int, new_id: str | None = None) -> Conversation:
+    def fork(self, seq: int, new_id: str | None = None) -> Conversation[Output]:
         """Another conversation, which begins where this one was after step `seq`. Neither sees the other.
 
         Raises:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
 from agentgraph.engine.turn import is_due
-from agentgraph.runtime.observations import Observation
+from agentgraph.runtime.observations import BaseObservation, Observation
 from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
@@ -94,8 +94,8 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
             else:
                 event = run.handle(effect) if type(effect) is HandleOutput else run.approval(effect)  # type: ignore[arg-type]
         else:
-            arrived = yield ARRIVAL
-            if isinstance(arrived, Observation):
+            arrived: Observation | Event = yield ARRIVAL
+            if isinstance(arrived, BaseObservation):
                 run.tell(arrived)
                 continue
             running -= 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, final
 
 from msgspec import Struct
 
@@ -17,13 +17,17 @@ else:
     RunResult = Any
 
 
-class Observation(Struct, frozen=True, kw_only=True):
-    """Something that happened in a run. `within` holds the call ids of the agents-as-tools around it, outermost first."""
+class BaseObservation(Struct, frozen=True, kw_only=True):
+    """What all observations have. `within` holds the call ids of the agents-as-tools around it, outermost first.
+
+    Not a kind itself: `Observation` is the union of the kinds, so that a checker can tell whether a `match` knows them all.
+    """
 
     within: tuple[str, ...] = ()
 
 
-class RunStarted(Observation, frozen=True, kw_only=True):
+@final
+class RunStarted(BaseObservation, frozen=True, kw_only=True):
     """A run began; `why` says how its agent was chosen: "continued", or why the entry agent was."""
 
     agent: str
@@ -32,21 +36,28 @@ class RunStarted(Observation, frozen=True, kw_only=True):
     why: str = "continued"
 
 
-class AgentThinking(Observation, frozen=True, kw_only=True):
+@final
+class AgentThinking(BaseObservation, frozen=True, kw_only=True):
     """A model is about to be asked for `agent`."""
 
     agent: str
     context: Context
 
 
-class TextDelta(Observation, frozen=True, kw_only=True):
-    """A piece of the text that a model is writing. Only in streams."""
+@final
+class TextDelta(BaseObservation, frozen=True, kw_only=True):
+    """A piece of the text that a model is writing. Only in streams.
+
+    `structured`: the agent has an `output_type`, so that the text is the JSON of its answer, hardly to be shown as it is.
+    """
 
     agent: str
     text: str
+    structured: bool = False
 
 
-class LLMCallComplete(Observation, frozen=True, kw_only=True):
+@final
+class LLMCallComplete(BaseObservation, frozen=True, kw_only=True):
     """A model has answered."""
 
     agent: str
@@ -54,7 +65,7 @@ class LLMCallComplete(Observation, frozen=True, kw_only=True):
     context: Context
 
 
-class CallObservation(Observation, frozen=True, kw_only=True):
+class CallObservation(BaseObservation, frozen=True, kw_only=True):
     """Something that happened to one call of `agent`'s."""
 
     agent: str
@@ -71,10 +82,12 @@ class CallObservation(Observation, frozen=True, kw_only=True):
         return self.call.arguments
 
 
+@final
 class ToolStarted(CallObservation, frozen=True, kw_only=True):
     """A tool begins to run."""
 
 
+@final
 class ToolCompleted(CallObservation, frozen=True, kw_only=True):
     """A tool came back with `value`, or failed with `error`; `seconds` is how long it took."""
 
@@ -83,17 +96,20 @@ class ToolCompleted(CallObservation, frozen=True, kw_only=True):
     seconds: float = 0.0
 
 
+@final
 class ToolRefused(CallObservation, frozen=True, kw_only=True):
     """A call that was answered without being run: unknown, not fitting, not permitted, or behind a handoff."""
 
     reason: str
 
 
+@final
 class ApprovalAsked(CallObservation, frozen=True, kw_only=True):
     """A call waits for a person. Only in streams."""
 
 
-class AgentHandoff(Observation, frozen=True, kw_only=True):
+@final
+class AgentHandoff(BaseObservation, frozen=True, kw_only=True):
     """The conversation moved."""
 
     source: str
@@ -102,7 +118,8 @@ class AgentHandoff(Observation, frozen=True, kw_only=True):
     context: Context
 
 
-class AgentCompleted(Observation, frozen=True, kw_only=True):
+@final
+class AgentCompleted(BaseObservation, frozen=True, kw_only=True):
     """An agent is done: it handed over, or the run ended with it."""
 
     agent: str
@@ -111,7 +128,24 @@ class AgentCompleted(Observation, frozen=True, kw_only=True):
     context: Context
 
 
-class RunCompleted(Observation, frozen=True, kw_only=True):
+@final
+class RunCompleted(BaseObservation, frozen=True, kw_only=True):
     """The run is over. Always the last."""
 
     result: RunResult
+
+
+Observation = (
+    RunStarted
+    | AgentThinking
+    | TextDelta
+    | LLMCallComplete
+    | ToolStarted
+    | ToolCompleted
+    | ToolRefused
+    | ApprovalAsked
+    | AgentHandoff
+    | AgentCompleted
+    | RunCompleted
+)
+"""Something that happened in a run: one of these, and of no other class."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from msgspec import Struct
 
+from agentgraph.definition.agent import Output
 from agentgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -26,10 +27,14 @@ if TYPE_CHECKING:
 C = TypeVar("C")
 
 
-class RunResult(Struct, frozen=True, eq=False):
+class RunResult(Struct, Generic[Output], frozen=True, eq=False):
     """The outcome of one run. Errors are in it, not raised; whatever happened, `context` can be continued."""
 
-    output: Any
+    output: Output | None
+    """The answer; None when there is none, because the run failed, or waits for a person. A type checker asks for a look at that: errors
+    are not raised here, so nothing else would. Its type is what the agents answer; a final tool, or a handler's `Final(value)`,
+    gives what it likes: `AgentRunner[Any](agent)` says so.
+    """
     context: Context
     usage: Usage
     """Of this run; `context.usage` is of the whole conversation."""
@@ -122,14 +127,14 @@ class RunResult(Struct, frozen=True, eq=False):
 
 
 @dataclass(frozen=True, slots=True)
-class RunResultWithContext(Generic[C]):
+class RunResultWithContext(Generic[C, Output]):
     """The outcome of a run that carried a value of yours, and the value as it was at the end."""
 
-    result: RunResult
+    result: RunResult[Output]
     run_context: C
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Output | None:
         """The result's output."""
         return self.result.output
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self
+
+from agentgraph.definition.agent import Output
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 
-class RunStream(Iterator["Observation"]):
+class RunStream(Iterator["Observation"], Generic[Output]):
     """The observations of a run, in a thread. The last is `RunCompleted`. Use `with`, or let it run to its end."""
 
     def __init__(self, run: Run, observations: Generator[Observation, None, None]) -> None:
@@ -26,7 +28,7 @@ class RunStream(Iterator["Observation"]):
         return self._run.context
 
     @property
-    def result(self) -> RunResult:
+    def result(self) -> RunResult[Output]:
         """What the run has come to so far."""
         return self._run.result()
 
@@ -60,7 +62,7 @@ async def _closed(observations: AsyncGenerator[Observation, None]) -> None:
         await observations.aclose()
 
 
-class AsyncRunStream(AsyncIterator["Observation"]):
+class AsyncRunStream(AsyncIterator["Observation"], Generic[Output]):
     """The observations of a run, in asyncio. The last is `RunCompleted`. Use `async with`, or let it run to its end."""
 
     def __init__(self, run: Run, observations: AsyncGenerator[Observation, None]) -> None:
@@ -73,7 +75,7 @@ class AsyncRunStream(AsyncIterator["Observation"]):
         return self._run.context
 
     @property
-    def result(self) -> RunResult:
+    def result(self) -> RunResult[Output]:
         """What the run has come to so far."""
         return self._run.result()
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.nested import came_back, inside
-from agentgraph.runtime.observations import Observation, TextDelta
+from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread
 from agentgraph.runtime.tool_run import ToolRun
 
@@ -52,12 +52,12 @@ async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
             except StopIteration:
                 return
             answer = None
-            if isinstance(wanted, Observation):
+            if isinstance(wanted, BaseObservation):
                 yield wanted
             elif type(wanted) is Ask and run.around.streaming:
                 async with aclosing(_streamed(run, wanted)) as items:
                     async for item in items:
-                        if isinstance(item, Observation):
+                        if isinstance(item, BaseObservation):
                             yield item
                         else:
                             answer = item
@@ -167,14 +167,14 @@ def _is_async(function: Any) -> bool:
 
 
 async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, None]:
-    agent, around = ask.request.agent, run.around.within
+    agent, structured, around = ask.request.agent, ask.request.output is not None, run.around.within
     answer: Event
     try:
         async with aclosing(_pieces(ask)) as items:
             while not isinstance(item := await _within(run.seconds_left(), anext(items, None)), Reply):
                 if item is None:
                     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
-                yield TextDelta(agent=agent, text=item, within=around)
+                yield TextDelta(agent=agent, text=item, structured=structured, within=around)
         answer = run.answered(item)
     except (KeyboardInterrupt, SystemExit, GeneratorExit):
         raise

@@ -15,7 +15,7 @@ from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
-from agentgraph.runtime.observations import Observation, TextDelta
+from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread, within
 from agentgraph.runtime.tool_run import ToolRun
 
@@ -57,7 +57,7 @@ def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
             except StopIteration:
                 return
             answer = None
-            if isinstance(wanted, Observation):
+            if isinstance(wanted, BaseObservation):
                 yield wanted
             elif type(wanted) is Ask and run.around.streaming:
                 answer = yield from _streamed(run, wanted)
@@ -128,12 +128,12 @@ def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
 
 
 def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
-    agent, around = ask.request.agent, run.around.within
+    agent, structured, around = ask.request.agent, ask.request.output is not None, run.around.within
     stream = getattr(ask.model, "stream", None)
     if stream is None:
         whole: Any = _whole(run, ask)
         if isinstance(whole, Reply) and whole.text:
-            yield TextDelta(agent=agent, text=whole.text, within=around)
+            yield TextDelta(agent=agent, text=whole.text, structured=structured, within=around)
         return whole  # type: ignore[no-any-return]
     pieces: Any = stream(ask.request)
     items: Any = LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else pieces
@@ -141,7 +141,7 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
         for item in items:
             if isinstance(item, Reply):
                 return item
-            yield TextDelta(agent=agent, text=item, within=around)
+            yield TextDelta(agent=agent, text=item, structured=structured, within=around)
     finally:
         items.close()
     raise ConnectionError(f"the stream for {agent!r} ended without a reply")

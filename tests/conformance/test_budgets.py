@@ -63,7 +63,7 @@ def held(script: list[object], budget: Budget, context: Context | None = None) -
     """The same turn in a thread, in asyncio, and streamed."""
 
     async def streamed(runner: AgentRunner) -> RunResult:
-        return [event async for event in runner.astream("go", context=context)][-1].result  # type: ignore[attr-defined, no-any-return]
+        return [event async for event in runner.astream("go", context=context)][-1].result  # type: ignore[union-attr]
 
     models = [ScriptedModel(script) for _ in range(3)]
     runners = [AgentRunner.with_agents(*AGENTS, config=RunConfig(model=model, budget=budget)) for model in models]
@@ -123,7 +123,7 @@ def test_resuming_does_not_reset_what_was_used() -> None:
     config = RunConfig(model=ScriptedModel([call("look"), [call("look")] * 3]), budget=Budget(tool_calls=2))
     with runner.stream("go", config=config) as stream:
         for event in stream:
-            if type(event).__name__ == "LLMCallComplete" and len(event.context.messages) > 3:  # type: ignore[attr-defined]
+            if type(event).__name__ == "LLMCallComplete" and len(event.context.messages) > 3:  # type: ignore[union-attr]
                 break
 
     result = runner.resume(Context.from_json(stream.context.to_json()), config=RunConfig(model=ScriptedModel([])))
@@ -142,7 +142,7 @@ def test_resuming_does_not_reset_the_clock() -> None:
     config = RunConfig(model=ScriptedModel([call("look"), slowly, "done"]), budget=Budget(seconds=60))
     with AgentRunner.with_agents(*AGENTS).stream("go", config=config) as stream:
         seen = [event for event in stream if type(event).__name__ == "LLMCallComplete"][:2]
-        stopped = next(c for c in (event.context for event in seen) if c.progress is not None and c.progress.model_calls == 2)  # type: ignore[attr-defined]
+        stopped = next(c for c in (event.context for event in seen) if c.progress is not None and c.progress.model_calls == 2)  # type: ignore[union-attr]
     assert stopped.progress is not None
     assert 0.35 < stopped.progress.seconds < 30
 

@@ -25,6 +25,7 @@ from agentgraph import (
     Handoff,
     LimitReached,
     Message,
+    Model,
     ModelError,
     Observation,
     Reply,
@@ -907,6 +908,28 @@ def test_the_deltas_of_a_stream_are_its_texts(way: str) -> None:
     assert isinstance(seen[0], RunStarted)
     assert isinstance(seen[-1], RunCompleted)
     assert [type(e) for e in seen].count(RunCompleted) == 1
+
+
+@pytest.mark.parametrize("way", ["stream", "astream"])
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_delta_says_whether_it_is_a_structured_answer(way: str, whole: bool) -> None:
+    """What an agent with an `output_type` writes is JSON; a window that shows what is written can leave it out."""
+    scripted = ScriptedModel({"A": [Reply("Let me see.", [handoff("B")])], "B": ['{"total": 3}']})
+    model = Whole(scripted) if whole else scripted
+    agents = Agent("A", model=model, handoffs=["B"]), Agent("B", model=model, output_type={"type": "object"})
+    seen = stream_of(AgentRunner.with_agents(*agents), way)
+
+    assert {(e.agent, e.structured) for e in seen if isinstance(e, TextDelta)} == {("A", False), ("B", True)}
+    assert not TextDelta(agent="A", text="said").structured
+
+
+class Whole:
+    """A model that cannot stream."""
+
+    instant = True
+
+    def __init__(self, model: Model) -> None:
+        self.reply = model.reply
 
 
 def test_run_works_inside_a_running_loop() -> None:

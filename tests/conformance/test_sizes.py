@@ -78,7 +78,7 @@ def test_a_message_beyond_its_limit_begins_no_run(said: Any) -> None:
     model = ScriptedModel(["hello"])
     runner = AgentRunner(DESK, RunConfig(model=model, input_limit=100))
 
-    for result in (runner.run(said, context), asyncio.run(runner.arun(said, context)), list(runner.stream(said, context))[-1].result):  # type: ignore[attr-defined]
+    for result in (runner.run(said, context), asyncio.run(runner.arun(said, context)), list(runner.stream(said, context))[-1].result):  # type: ignore[union-attr]
         assert isinstance(result.error, LimitReached)
         assert (result.stop_reason, result.error.limit, result.error.allowed) == ("budget", "input_limit", 100)
         assert result.context == context

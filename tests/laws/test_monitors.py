@@ -113,12 +113,12 @@ def test_the_messages_tell_where_monitors_stand(given: Watched, script: list[Mov
 @given(monitored(), conversations(), configs())
 def test_every_way_of_running_is_refused_the_same(given: Watched, script: list[Move], config: RunConfig) -> None:
     async def streamed() -> RunResult:
-        return [event async for event in runner(given, script, config).astream("hello")][-1].result  # type: ignore[attr-defined, no-any-return]
+        return [event async for event in runner(given, script, config).astream("hello")][-1].result  # type: ignore[union-attr]
 
     expected = outcome(spoken(given, script, config))
 
     assert outcome(asyncio.run(runner(given, script, config).arun("hello"))) == expected
-    assert outcome(list(runner(given, script, config).stream("hello"))[-1].result) == expected  # type: ignore[attr-defined]
+    assert outcome(list(runner(given, script, config).stream("hello"))[-1].result) == expected  # type: ignore[union-attr]
     assert outcome(asyncio.run(streamed())) == expected
 
 

@@ -57,12 +57,12 @@ def test_sync_async_and_streamed_runs_are_equal(graph: AgentGraph, script: list[
         return AgentRunner(graph, config.replace(model=Improviser(script)))
 
     async def streamed() -> RunResult:
-        return [event async for event in runner().astream(said)][-1].result  # type: ignore[attr-defined, no-any-return]
+        return [event async for event in runner().astream(said)][-1].result  # type: ignore[union-attr]
 
     expected = outcome(runner().run(said))
 
     assert outcome(asyncio.run(runner().arun(said))) == expected
-    assert outcome(list(runner().stream(said))[-1].result) == expected  # type: ignore[attr-defined]
+    assert outcome(list(runner().stream(said))[-1].result) == expected  # type: ignore[union-attr]
     assert outcome(asyncio.run(streamed())) == expected
 
 

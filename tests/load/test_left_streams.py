@@ -406,7 +406,7 @@ def says(way: Callable[[], RunResult]) -> str:
 
 SYNC: Mapping[str, Callable[[], str]] = {
     "run": lambda: says(lambda: inner().run("parallel tools")),
-    "stream": lambda: says(lambda: list(inner().stream("parallel tools"))[-1].result),  # type: ignore[attr-defined]
+    "stream": lambda: says(lambda: list(inner().stream("parallel tools"))[-1].result),  # type: ignore[union-attr]
     "run of plain tools": lambda: says(lambda: runner_of(Actor()).run("parallel tools")),
 }
 

@@ -85,7 +85,7 @@ def test_of_two_turns_at_once_one_has_a_conflict_and_nothing_is_lost(store: Stor
     go_on.set()
     first.join()
 
-    for lost in (loser, asynchronous, streamed[-1].result):  # type: ignore[attr-defined]
+    for lost in (loser, asynchronous, streamed[-1].result):  # type: ignore[union-attr]
         assert isinstance(lost.error, Conflict)
         assert (lost.error.conversation, lost.error.actual, lost.stop_reason) == ("c", 2, "error")
     assert [type(event) for event in streamed] == [RunCompleted]

@@ -41,13 +41,13 @@ def test_a_kept_run_is_as_one_that_is_not(
     """However it is waited for, and wherever it is kept."""
 
     async def streamed(conversation: Conversation) -> RunResult:
-        return [event async for event in conversation.astream(said)][-1].result  # type: ignore[attr-defined, no-any-return]
+        return [event async for event in conversation.astream(said)][-1].result  # type: ignore[union-attr]
 
     expected = outcome(AgentRunner(graph, config.replace(model=Improviser(script))).run(said, context=start))
 
     assert outcome(kept(file, graph, script, config, start).run(said)) == expected
     assert outcome(asyncio.run(kept(MemoryStore(), graph, script, config, start).arun(said))) == expected
-    assert outcome(list(kept(MemoryStore(), graph, script, config, start).stream(said))[-1].result) == expected  # type: ignore[attr-defined]
+    assert outcome(list(kept(MemoryStore(), graph, script, config, start).stream(said))[-1].result) == expected  # type: ignore[union-attr]
     assert outcome(asyncio.run(streamed(kept(file, graph, script, config, start)))) == expected
 
 

@@ -58,7 +58,7 @@ def test_every_tool_is_handed_the_very_object(way: str, where: str) -> None:
         methods: dict[str, Any] = {
             "run": lambda: runner.run("go", deps=shop),
             "arun": lambda: asyncio.run(runner.arun("go", deps=shop)),
-            "stream": lambda: list(runner.stream("go", deps=shop))[-1].result,  # type: ignore[attr-defined]
+            "stream": lambda: list(runner.stream("go", deps=shop))[-1].result,  # type: ignore[union-attr]
             "astream": lambda: asyncio.run(_streamed(runner, shop)),
         }
         result = methods[way]()
@@ -73,7 +73,7 @@ def test_every_tool_is_handed_the_very_object(way: str, where: str) -> None:
 
 
 async def _streamed(runner: AgentRunner, shop: Shop) -> Any:
-    return [seen async for seen in runner.astream("go", deps=shop)][-1].result  # type: ignore[attr-defined]
+    return [seen async for seen in runner.astream("go", deps=shop)][-1].result  # type: ignore[union-attr]
 
 
 def test_agents_as_tools_are_handed_it_too_and_so_is_a_resumed_run() -> None:

@@ -139,12 +139,12 @@ def test_the_canary_is_found_nowhere(way: str, log: io.StringIO, monkeypatch: py
     async def watched() -> RunResult:
         seen = [event async for event in runner.astream("go")]
         told.extend(map(repr, seen))
-        return seen[-1].result  # type: ignore[attr-defined, no-any-return]
+        return seen[-1].result  # type: ignore[union-attr]
 
     if way == "stream":
         seen = list(runner.stream("go"))
         told.extend(map(repr, seen))
-        result: RunResult = seen[-1].result  # type: ignore[attr-defined]
+        result: RunResult = seen[-1].result  # type: ignore[union-attr]
     else:
         result = runner.run("go") if way == "run" else asyncio.run(runner.arun("go") if way == "arun" else watched())
 
