@@ -130,11 +130,11 @@ class Conversation:
             run.obstacle = obstacle
             yield
             return
-        try:
-            yield
-        finally:
-            self._known = journal.place
-            journal.close()
+        with journal:
+            try:
+                yield
+            finally:
+                self._known = journal.place
 
     @asynccontextmanager
     async def _ahold(self, run: Run) -> AsyncIterator[None]:

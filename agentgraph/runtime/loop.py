@@ -11,11 +11,12 @@ import atexit
 import os
 import selectors
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
+from agentgraph.runtime.leaving import Open
 from agentgraph.runtime.outcome import Outcome
 from agentgraph.runtime.parent import leave_to_the_parent
 
@@ -35,7 +36,7 @@ class BackgroundLoop:
         self._at_fork: list[Callable[[], object]] = []
         self._selector: selectors.BaseSelector | None = None
         self._open: set[AsyncGenerator[Any, None]] = set()
-        """Generators that are being iterated. Kept, so that the garbage collector closes none while `_closing` does, in another thread."""
+        """Generators that are being iterated. Kept, so that the garbage collector closes none while `closing` does, in another thread."""
 
     def on_close(self, function: Callable[[], Awaitable[object]]) -> None:
         """Await `function()` in the loop before it ends: for clients whose connections were opened in it."""
@@ -81,22 +82,10 @@ class BackgroundLoop:
         if self.is_current():
             raise RuntimeError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
 
-    def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Generator[T, None, None]:
-        """The items of `generator`, which runs in this loop, for a thread. It is closed also when the iteration is abandoned.
-
-        Raises:
-            TimeoutError: when there are no seconds left to wait for the next one.
-        """
-        turn = asyncio.Lock()
+    def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Items[T]:
+        """The items of `generator`, which runs in this loop, for a thread; closed by a `with`, also one that is abandoned."""
         self._open.add(generator)
-        try:
-            while (item := self.run(_next(generator, turn), seconds_left())) is not _DONE:
-                yield item  # type: ignore[misc]
-        finally:
-            closing = self._closing(generator, turn)
-            # The garbage collector finds abandoned streams in any thread: in the loop's own, and in one that holds what the loop needs.
-            if closing is not None and not self.is_current():
-                wait([closing], _PATIENCE)
+        return Items(self, generator, seconds_left)
 
     def aiterate(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         """The items of `generator`, which runs in this loop, for any loop. It is closed also when the iteration is abandoned."""
@@ -110,7 +99,7 @@ class BackgroundLoop:
                 yield item  # type: ignore[misc]
         finally:
             # Not waited for: a loop that ends closes all its generators at once, and one that waits is in the way of those around it.
-            self._closing(generator, turn)
+            self.closing(generator, turn)
 
     def is_current(self) -> bool:
         """Whether the caller runs in this loop."""
@@ -128,12 +117,22 @@ class BackgroundLoop:
         if not thread.is_alive():
             loop.close()
 
-    def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
-        """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
-        with self._lock:
-            closing = None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
-        self._open.discard(generator)  # what closes it holds it now
-        return closing
+    def closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
+        """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it.
+
+        The garbage collector may be who calls, in any thread. So no lock is taken; and the coroutine is made in the loop, since one that
+        is not taken up any more would complain.
+        """
+        loop, over = self._loop, Future[None]()
+        try:
+            if loop is not None:
+                loop.call_soon_threadsafe(_begin_to_close, generator, turn, over)
+                return over
+        except RuntimeError:  # it has ended just now
+            pass
+        finally:
+            self._open.discard(generator)  # what closes it holds it now
+        return None
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -168,6 +167,35 @@ class BackgroundLoop:
             function()
 
 
+class Items(Open, Iterator[T], Generic[T]):
+    """The items of a generator that runs in a loop of its own, for a thread."""
+
+    def __init__(self, loop: BackgroundLoop, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> None:
+        self._loop, self._generator, self._seconds_left = loop, generator, seconds_left
+        self._turn = asyncio.Lock()
+
+    def __next__(self) -> T:
+        """The next one.
+
+        Raises:
+            TimeoutError: when there are no seconds left to wait for it.
+        """
+        item = self._loop.run(_next(self._generator, self._turn), self._seconds_left())
+        if item is _DONE:
+            raise StopIteration
+        return item  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Close the generator. In the loop itself nobody waits for that: it would be for ever."""
+        closing = self._loop.closing(self._generator, self._turn)
+        if closing is not None and not self._loop.is_current():
+            wait([closing], _PATIENCE)
+
+    def let_go(self) -> None:
+        """See `Open.let_go`."""
+        self._loop.closing(self._generator, self._turn)
+
+
 async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
     async with turn:
         return await anext(generator, _DONE)
@@ -176,6 +204,15 @@ async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | o
 async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
     async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
         await generator.aclose()
+
+
+def _begin_to_close(generator: AsyncGenerator[Any, None], turn: asyncio.Lock, over: Future[None]) -> None:
+    def end(closing: asyncio.Task[None]) -> None:
+        if not closing.cancelled():
+            closing.exception()  # what a model's own closing raises is in nobody's way
+        over.set_result(None)
+
+    asyncio.ensure_future(_closed(generator, turn)).add_done_callback(end)
 
 
 async def _emptied(at_close: tuple[Callable[[], Awaitable[object]], ...]) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
+from agentgraph.runtime.leaving import Pieces
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import Observation, TextDelta
@@ -134,14 +135,11 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
             yield TextDelta(agent=agent, text=whole.text, within=around)
         return whole  # type: ignore[no-any-return]
     pieces: Any = stream(ask.request)
-    items: Any = LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else pieces
-    try:
+    with LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else Pieces(pieces) as items:
         for item in items:
             if isinstance(item, Reply):
                 return item
             yield TextDelta(agent=agent, text=item, within=around)
-    finally:
-        items.close()
     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
 
 
