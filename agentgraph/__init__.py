@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         IllegalHandoff as IllegalHandoff,
         LimitReached as LimitReached,
         ModelError as ModelError,
+        NoThread as NoThread,
         ProviderError as ProviderError,
         StoreError as StoreError,
     )
@@ -101,6 +102,7 @@ _HOME = {
         "IllegalHandoff",
         "LimitReached",
         "ModelError",
+        "NoThread",
         "ProviderError",
         "StoreError",
     ),

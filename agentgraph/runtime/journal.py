@@ -127,10 +127,8 @@ class Journal(Open):
             raise asyncio.CancelledError
 
     def _read(self, taken: Lease, known: Place) -> Context:
-        with self._order:
-            self._refuse_late()
-            HEARTBEAT.hold(self)
         try:
+            self._hold()
             place = known if known.born == taken.born and known.seq <= taken.seq else NOWHERE
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
@@ -141,6 +139,11 @@ class Journal(Open):
             self.close()
             raise
         return self.place.context if self.place.seq >= 0 else self.start
+
+    def _hold(self) -> None:
+        with self._order:
+            self._refuse_late()
+            HEARTBEAT.hold(self)
 
     def _conflict(self, taken: Lease) -> Conflict:
         return Conflict(

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import selectors
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 from agentgraph.runtime.leaving import Open
-from agentgraph.runtime.outcome import Outcome
+from agentgraph.runtime.outcome import Outcome, started
 from agentgraph.runtime.parent import leave_to_the_parent
 
 T = TypeVar("T")
@@ -49,18 +50,25 @@ class BackgroundLoop:
         """Call `function()` in the child of a fork: for clients whose connections are the parent's, to be left alone here."""
         self._at_fork.append(function)
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start `coroutine` there; context variables of the caller go with it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started())
+    def _submitted(self, answer: Awaitable[T]) -> Future[Outcome[T]]:
+        """Have `answer` awaited there; context variables of the caller go with it. Where there can be no loop, it is closed."""
+        try:
+            loop = self._started()
+        except BaseException:
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(Outcome.awaited(answer), loop)
 
     def run(self, answer: Awaitable[T], timeout: float | None = None) -> T:
         """Wait for `answer`. When the wait is given up, so is what it waits for.
 
         Raises:
             TimeoutError: after `timeout` seconds.
+            NoThread: when none can be had for the loop.
             BaseException: what `answer` raises, which ends nothing but this call: a SystemExit does not end the loop.
         """
-        future = self.submit(Outcome.awaited(answer))
+        future = self._submitted(answer)
         try:
             return future.result(timeout).open()
         except BaseException:
@@ -71,7 +79,7 @@ class BackgroundLoop:
         """Await `answer`, which runs in this loop, from any loop."""
         if self.is_current():
             return await answer
-        return (await asyncio.wrap_future(self.submit(Outcome.awaited(answer)))).open()
+        return (await asyncio.wrap_future(self._submitted(answer))).open()
 
     def refuse_waiting(self) -> None:
         """Refuse to hold up the loop: whoever waits in it, waits for ever as soon as what is waited for needs it, in whichever thread.
@@ -137,9 +145,13 @@ class BackgroundLoop:
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
-                self._loop = self._made()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="agentgraph-loop", daemon=True)
-                self._thread.start()
+                loop = self._made()
+                try:
+                    self._thread = started("agentgraph-loop", loop.run_forever)
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop = loop
             return self._loop
 
     def _made(self) -> asyncio.AbstractEventLoop:

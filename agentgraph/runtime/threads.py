@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
+from agentgraph.errors import NoThread
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.leaving import Pieces
 from agentgraph.runtime.loop import LOOP
@@ -115,7 +116,7 @@ def _whole(run: Run, ask: Ask) -> Any:
     left = run.seconds_left()
     if left is None:
         return _waited_for(ask.model.reply(ask.request))
-    return within(left, lambda: _waited_for(ask.model.reply(ask.request), left))
+    return within(left, lambda: _waited_for(ask.model.reply(ask.request), left), or_here=True)
 
 
 def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
@@ -156,7 +157,13 @@ def _start(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> None:
     work: Callable[[], Any] = partial(_called, tool_run)
     if tool_run.tool.agent is not None:
         work = partial(_nested_apart, run, tool_run, arrivals)
-    in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+    try:
+        in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+    except NoThread:  # then they are run one after the other: in what they come to, their order is kept in any case
+        outcome = Outcome.of(work)
+        if outcome.is_interrupt:
+            outcome.open()
+        arrivals.put(_opened(outcome, tool_run))
 
 
 def _opened(outcome: Outcome[Any], tool_run: ToolRun) -> Any:
@@ -171,7 +178,7 @@ def _called_in_time(run: Run, tool_run: ToolRun) -> Event:
     if left is None:
         return _called(tool_run)
     try:
-        return within(left, partial(_called, tool_run))
+        return within(left, partial(_called, tool_run), or_here=True)
     except TimeoutError:
         return run.time_up()
 
