@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         IllegalHandoff as IllegalHandoff,
         LimitReached as LimitReached,
         ModelError as ModelError,
+        NoThread as NoThread,
         ProviderError as ProviderError,
         StoreError as StoreError,
     )
@@ -107,6 +108,7 @@ _HOME = {
         "IllegalHandoff",
         "LimitReached",
         "ModelError",
+        "NoThread",
         "ProviderError",
         "StoreError",
     ),

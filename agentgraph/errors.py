@@ -148,5 +148,9 @@ class StoreError(AgentGraphError):
     """A store that cannot be opened, read or written. What it holds is as it was."""
 
 
+class NoThread(AgentGraphError):
+    """No thread can be had, and something needs one: to bound a wait, to hold a lease, to await what is asynchronous."""
+
+
 class Damaged(StoreError):
     """A kept conversation that no asking again makes readable."""

@@ -133,11 +133,11 @@ class Conversation(Generic[Output]):
             run.obstacle = obstacle
             yield
             return
-        try:
-            yield
-        finally:
-            self._known = journal.place
-            journal.close()
+        with journal:
+            try:
+                yield
+            finally:
+                self._known = journal.place
 
     @asynccontextmanager
     async def _ahold(self, run: Run) -> AsyncIterator[None]:

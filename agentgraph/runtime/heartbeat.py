@@ -5,10 +5,12 @@ from __future__ import annotations
 import atexit
 import os
 import threading
+from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
 from agentgraph.runtime.log import logger
+from agentgraph.runtime.outcome import started
 
 if TYPE_CHECKING:
     from agentgraph.runtime.journal import Journal
@@ -38,12 +40,16 @@ class Heartbeat:
         """By store: one that is away for a while keeps the leases of no other waiting."""
 
     def hold(self, journal: Journal) -> None:
-        """Renew the lease of `journal` from now on."""
+        """Renew the lease of `journal` from now on.
+
+        Raises:
+            NoThread: when no thread can be had for it.
+        """
         with self._lock:
             due = self._due.get(id(journal.store))
             if due is None:
                 due = _Due(threading.Condition(self._lock))
-                threading.Thread(target=self._beat, args=(id(journal.store), due), name="agentgraph-leases", daemon=True).start()
+                started("agentgraph-leases", partial(self._beat, id(journal.store), due))
                 self._due[id(journal.store)] = due
             due.at[journal] = monotonic() + journal.seconds / _OFTEN
             if due.at[journal] <= min(due.at.values()):

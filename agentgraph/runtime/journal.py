@@ -15,6 +15,7 @@ from agentgraph.engine.journal import MISSING, NOWHERE, latest, unread, written
 from agentgraph.engine.turn import Step
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
+from agentgraph.runtime.leaving import HANDED_OVER, Open
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.tasks import called_apart
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
+_GIVING_BACK = 5.0  # seconds for one to be given back that was dropped here
 _A_YEAR = 31_536_000.0  # seconds: a thread that is to wait for much longer ends with an OverflowError
 
 
@@ -41,7 +43,7 @@ def refuse_other_than_seconds(who: str, name: str, given: Any, least: float) -> 
         raise DefinitionError(f"{who} given {name}={given!r:.40}; give seconds, {least:g} or more and at most a year")
 
 
-class Journal:
+class Journal(Open):
     """One turn's own. `owner` is unlike that of any other turn, so a step that was written says which turn wrote it."""
 
     def __init__(self, store: Store, conversation: str, seconds: float, start: Context) -> None:
@@ -64,7 +66,7 @@ class Journal:
         """
         until, pause = monotonic() + wait, _FIRST_PAUSE
         while (taken := self._taken()).owner != self.owner:
-            if monotonic() >= until:
+            if self._is_in_vain(taken, until):
                 raise self._conflict(taken)
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
@@ -75,7 +77,7 @@ class Journal:
         until, pause = monotonic() + wait, _FIRST_PAUSE
         try:
             while (taken := await self._apart(self._taken)).owner != self.owner:
-                if monotonic() >= until:
+                if self._is_in_vain(taken, until):
                     raise self._conflict(taken)
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -106,6 +108,15 @@ class Journal:
             except AgentGraphError:
                 logger.warning("the lease of %.60r could not be given back; it runs out in %g seconds", self.conversation, self.seconds)
 
+    def let_go(self) -> None:
+        """See `Open.let_go`. What is given back may wait for a server, and for whoever writes a file."""
+        HANDED_OVER.put(self.close, self.owner)
+
+    def _is_in_vain(self, taken: Lease, until: float) -> bool:
+        """Whether there is nothing to wait for any more. One that was dropped in this process is not another's turn: it is being given back."""
+        now = monotonic()
+        return now >= until and (now >= until + _GIVING_BACK or not HANDED_OVER.has(taken.owner))
+
     def _taken(self) -> Lease:
         with self._order:
             self._refuse_late()
@@ -117,10 +128,8 @@ class Journal:
             raise asyncio.CancelledError
 
     def _read(self, taken: Lease, known: Place) -> Context:
-        with self._order:
-            self._refuse_late()
-            HEARTBEAT.hold(self)
         try:
+            self._hold()
             place = known if known.born == taken.born and known.seq <= taken.seq else NOWHERE
             if place.seq < taken.seq:
                 place = latest(self.conversation, place, self.store.entries(self.conversation, place.seq + 1, taken.seq))
@@ -131,6 +140,11 @@ class Journal:
             self.close()
             raise
         return self.place.context if self.place.seq >= 0 else self.start
+
+    def _hold(self) -> None:
+        with self._order:
+            self._refuse_late()
+            HEARTBEAT.hold(self)
 
     def _conflict(self, taken: Lease) -> Conflict:
         return Conflict(

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import inspect
 import os
 import selectors
 import threading
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from concurrent.futures import Future, wait
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from agentgraph.runtime.outcome import Outcome
+from agentgraph.runtime.leaving import Open
+from agentgraph.runtime.outcome import Outcome, started
 from agentgraph.runtime.parent import leave_to_the_parent
 
 T = TypeVar("T")
@@ -35,7 +37,7 @@ class BackgroundLoop:
         self._at_fork: list[Callable[[], object]] = []
         self._selector: selectors.BaseSelector | None = None
         self._open: set[AsyncGenerator[Any, None]] = set()
-        """Generators that are being iterated. Kept, so that the garbage collector closes none while `_closing` does, in another thread."""
+        """Generators that are being iterated. Kept, so that the garbage collector closes none while `closing` does, in another thread."""
 
     def on_close(self, function: Callable[[], Awaitable[object]]) -> None:
         """Await `function()` in the loop before it ends: for clients whose connections were opened in it."""
@@ -48,18 +50,25 @@ class BackgroundLoop:
         """Call `function()` in the child of a fork: for clients whose connections are the parent's, to be left alone here."""
         self._at_fork.append(function)
 
-    def submit(self, coroutine: Coroutine[Any, Any, T]) -> Future[T]:
-        """Start `coroutine` there; context variables of the caller go with it."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._started())
+    def _submitted(self, answer: Awaitable[T]) -> Future[Outcome[T]]:
+        """Have `answer` awaited there; context variables of the caller go with it. Where there can be no loop, it is closed."""
+        try:
+            loop = self._started()
+        except BaseException:
+            if inspect.iscoroutine(answer):
+                answer.close()
+            raise
+        return asyncio.run_coroutine_threadsafe(Outcome.awaited(answer), loop)
 
     def run(self, answer: Awaitable[T], timeout: float | None = None) -> T:
         """Wait for `answer`. When the wait is given up, so is what it waits for.
 
         Raises:
             TimeoutError: after `timeout` seconds.
+            NoThread: when none can be had for the loop.
             BaseException: what `answer` raises, which ends nothing but this call: a SystemExit does not end the loop.
         """
-        future = self.submit(Outcome.awaited(answer))
+        future = self._submitted(answer)
         try:
             return future.result(timeout).open()
         except BaseException:
@@ -70,7 +79,7 @@ class BackgroundLoop:
         """Await `answer`, which runs in this loop, from any loop."""
         if self.is_current():
             return await answer
-        return (await asyncio.wrap_future(self.submit(Outcome.awaited(answer)))).open()
+        return (await asyncio.wrap_future(self._submitted(answer))).open()
 
     def refuse_waiting(self) -> None:
         """Refuse to hold up the loop: whoever waits in it, waits for ever as soon as what is waited for needs it, in whichever thread.
@@ -81,22 +90,10 @@ class BackgroundLoop:
         if self.is_current():
             raise RuntimeError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
 
-    def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Generator[T, None, None]:
-        """The items of `generator`, which runs in this loop, for a thread. It is closed also when the iteration is abandoned.
-
-        Raises:
-            TimeoutError: when there are no seconds left to wait for the next one.
-        """
-        turn = asyncio.Lock()
+    def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Items[T]:
+        """The items of `generator`, which runs in this loop, for a thread; closed by a `with`, also one that is abandoned."""
         self._open.add(generator)
-        try:
-            while (item := self.run(_next(generator, turn), seconds_left())) is not _DONE:
-                yield item  # type: ignore[misc]
-        finally:
-            closing = self._closing(generator, turn)
-            # The garbage collector finds abandoned streams in any thread: in the loop's own, and in one that holds what the loop needs.
-            if closing is not None and not self.is_current():
-                wait([closing], _PATIENCE)
+        return Items(self, generator, seconds_left)
 
     def aiterate(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
         """The items of `generator`, which runs in this loop, for any loop. It is closed also when the iteration is abandoned."""
@@ -110,7 +107,7 @@ class BackgroundLoop:
                 yield item  # type: ignore[misc]
         finally:
             # Not waited for: a loop that ends closes all its generators at once, and one that waits is in the way of those around it.
-            self._closing(generator, turn)
+            self.closing(generator, turn)
 
     def is_current(self) -> bool:
         """Whether the caller runs in this loop."""
@@ -128,19 +125,33 @@ class BackgroundLoop:
         if not thread.is_alive():
             loop.close()
 
-    def _closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
-        """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it."""
-        with self._lock:
-            closing = None if self._loop is None else asyncio.run_coroutine_threadsafe(_closed(generator, turn), self._loop)
-        self._open.discard(generator)  # what closes it holds it now
-        return closing
+    def closing(self, generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> Future[None] | None:
+        """The closing of `generator`, under way. None when the loop has ended: then it was closed with it, and no loop is started for it.
+
+        The garbage collector may be who calls, in any thread. So no lock is taken; and the coroutine is made in the loop, since one that
+        is not taken up any more would complain.
+        """
+        loop, over = self._loop, Future[None]()
+        try:
+            if loop is not None:
+                loop.call_soon_threadsafe(_begin_to_close, generator, turn, over)
+                return over
+        except RuntimeError:  # it has ended just now
+            pass
+        finally:
+            self._open.discard(generator)  # what closes it holds it now
+        return None
 
     def _started(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None or self._thread is None or not self._thread.is_alive():
-                self._loop = self._made()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="agentgraph-loop", daemon=True)
-                self._thread.start()
+                loop = self._made()
+                try:
+                    self._thread = started("agentgraph-loop", loop.run_forever)
+                except BaseException:
+                    loop.close()
+                    raise
+                self._loop = loop
             return self._loop
 
     def _made(self) -> asyncio.AbstractEventLoop:
@@ -168,6 +179,35 @@ class BackgroundLoop:
             function()
 
 
+class Items(Open, Iterator[T], Generic[T]):
+    """The items of a generator that runs in a loop of its own, for a thread."""
+
+    def __init__(self, loop: BackgroundLoop, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> None:
+        self._loop, self._generator, self._seconds_left = loop, generator, seconds_left
+        self._turn = asyncio.Lock()
+
+    def __next__(self) -> T:
+        """The next one.
+
+        Raises:
+            TimeoutError: when there are no seconds left to wait for it.
+        """
+        item = self._loop.run(_next(self._generator, self._turn), self._seconds_left())
+        if item is _DONE:
+            raise StopIteration
+        return item  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Close the generator. In the loop itself nobody waits for that: it would be for ever."""
+        closing = self._loop.closing(self._generator, self._turn)
+        if closing is not None and not self._loop.is_current():
+            wait([closing], _PATIENCE)
+
+    def let_go(self) -> None:
+        """See `Open.let_go`."""
+        self._loop.closing(self._generator, self._turn)
+
+
 async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | object:
     async with turn:
         return await anext(generator, _DONE)
@@ -176,6 +216,15 @@ async def _next(generator: AsyncGenerator[T, None], turn: asyncio.Lock) -> T | o
 async def _closed(generator: AsyncGenerator[Any, None], turn: asyncio.Lock) -> None:
     async with turn:  # a wait that was given up is still coming to its end, and a generator that runs cannot be closed
         await generator.aclose()
+
+
+def _begin_to_close(generator: AsyncGenerator[Any, None], turn: asyncio.Lock, over: Future[None]) -> None:
+    def end(closing: asyncio.Task[None]) -> None:
+        if not closing.cancelled():
+            closing.exception()  # what a model's own closing raises is in nobody's way
+        over.set_result(None)
+
+    asyncio.ensure_future(_closed(generator, turn)).add_done_callback(end)
 
 
 async def _emptied(at_close: tuple[Callable[[], Awaitable[object]], ...]) -> None:

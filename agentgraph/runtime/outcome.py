@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, TypeVar
 
+from agentgraph.errors import NoThread
+
 T = TypeVar("T")
 
 
@@ -50,6 +52,11 @@ class Outcome(Generic[T]):
         """Whether the value is still to be awaited."""
         return inspect.isawaitable(self._value)
 
+    @property
+    def is_interrupt(self) -> bool:
+        """Whether somebody has pressed Ctrl-C, which is nobody's own error."""
+        return isinstance(self._error, KeyboardInterrupt)
+
     def open(self) -> T:
         """The value.
 
@@ -61,27 +68,48 @@ class Outcome(Generic[T]):
         return self._value  # type: ignore[no-any-return]
 
 
+def started(name: str, work: Callable[[], object]) -> threading.Thread:
+    """A daemon thread that does `work`: what never returns must not keep the process from ending.
+
+    Raises:
+        NoThread: when none can be had, as in a browser, or at a limit of the system's.
+    """
+    thread = threading.Thread(target=work, name=name, daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as wrong:
+        raise NoThread(f"no thread can be had here: {wrong}; raise the limit of threads, or do with fewer at once") from wrong
+    return thread
+
+
 def in_thread(function: Callable[[], T], deliver: Callable[[Outcome[T]], object]) -> None:
     """Call `function` in a daemon thread that carries the caller's context variables, and deliver what came of it.
 
-    A daemon, because a tool that never returns must not keep the process from ending.
+    Raises:
+        NoThread: when none can be had. Nothing was called.
     """
     context = contextvars.copy_context()
 
     def work() -> None:
         deliver(Outcome.of(lambda: context.run(function)))
 
-    threading.Thread(target=work, name="agentgraph-tool", daemon=True).start()
+    started("agentgraph-tool", work)
 
 
-def within(seconds: float, function: Callable[[], T]) -> T:
-    """Call `function`, but wait no longer than `seconds`.
+def within(seconds: float, function: Callable[[], T], *, or_here: bool = False) -> T:
+    """Call `function`, but wait no longer than `seconds`. Where no thread can be had, `or_here` it is waited for as long as it takes.
 
     Raises:
         TimeoutError: when it has not returned by then. Python cannot stop it: it goes on, unheard.
+        NoThread: when the wait cannot be bounded. Nothing was called.
     """
     arrived: SimpleQueue[Outcome[T]] = SimpleQueue()
-    in_thread(function, arrived.put)
+    try:
+        in_thread(function, arrived.put)
+    except NoThread:
+        if not or_here:
+            raise
+        return function()
     try:
         outcome = arrived.get(timeout=max(seconds, 0.0))
     except Empty:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Generic, Self
 
 from agentgraph.definition.agent import Output
+from agentgraph.runtime.leaving import Left
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class RunStream(Iterator["Observation"], Generic[Output]):
-    """The observations of a run, in a thread. The last is `RunCompleted`. Use `with`, or let it run to its end."""
+    """The observations of a run, in a thread. The last is `RunCompleted`. Use `with`, or let it run to its end.
+
+    One that is dropped before its end is closed too, but nobody waits for that.
+    """
 
     def __init__(self, run: Run, observations: Generator[Observation, None, None]) -> None:
         self._run, self._observations = run, observations
@@ -36,8 +40,9 @@ class RunStream(Iterator["Observation"], Generic[Output]):
         return next(self._observations)
 
     def close(self) -> None:
-        """Stop here: what is under way is let go."""
-        self._observations.close()
+        """Stop here: what is under way is let go, and what is open is closed."""
+        with suppress(Left):
+            self._observations.throw(Left())
 
     def __enter__(self) -> Self:
         return self
@@ -98,8 +103,11 @@ class AsyncRunStream(AsyncIterator["Observation"], Generic[Output]):
 
     def __del__(self) -> None:
         if self._loop is not None and self._observations in _UNDER_WAY:
-            with suppress(RuntimeError):  # the loop was closed, and its generators with it
+            try:
                 self._loop.call_soon_threadsafe(_let_go, self._observations)
+            except RuntimeError:  # the loop was closed, and its generators with it, or never
+                if self._run.journal is not None:
+                    self._run.journal.let_go()
             _UNDER_WAY.discard(self._observations)  # what closes it holds it now
 
     async def __aenter__(self) -> Self:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
+from agentgraph.errors import NoThread
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
@@ -247,12 +248,15 @@ async def _attempted(tool_run: ToolRun) -> Outcome[Any]:
     """What one attempt comes to; opened by who called, since no StopIteration leaves a coroutine as itself."""
     if tool_run.tool.is_async:
         return Outcome(await tool_run.attempt())
-    outcome = await called_apart(tool_run.attempt)
+    outcome = await called_apart(tool_run.attempt, or_here=tool_run.tool.timeout is None)
     return Outcome(await outcome.open()) if outcome.is_awaitable else outcome
 
 
-async def called_apart(function: Callable[[], Any]) -> Outcome[Any]:
-    """What `function` comes to, called in a thread; a cancelled wait leaves the thread behind, unheard."""
+async def called_apart(function: Callable[[], Any], *, or_here: bool = True) -> Outcome[Any]:
+    """What `function` comes to, called in a thread; a cancelled wait leaves the thread behind, unheard.
+
+    Where no thread can be had it holds up the loop, or, where its wait is to be bounded, is not called.
+    """
     loop = asyncio.get_running_loop()
     arrived: asyncio.Future[Outcome[Any]] = loop.create_future()
 
@@ -262,7 +266,10 @@ async def called_apart(function: Callable[[], Any]) -> Outcome[Any]:
         except RuntimeError:  # the loop was closed while the thread was still at work: nobody waits any more
             return
 
-    in_thread(function, deliver)
+    try:
+        in_thread(function, deliver)
+    except NoThread as none:
+        return Outcome.of(function) if or_here else Outcome(error=none)
     return await arrived
 
 

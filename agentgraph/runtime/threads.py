@@ -12,7 +12,9 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
+from agentgraph.errors import NoThread
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
+from agentgraph.runtime.leaving import Left, Pieces
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
@@ -114,14 +116,14 @@ def _whole(run: Run, ask: Ask) -> Any:
     left = run.seconds_left()
     if left is None:
         return _waited_for(ask.model.reply(ask.request))
-    return within(left, lambda: _waited_for(ask.model.reply(ask.request), left))
+    return within(left, lambda: _waited_for(ask.model.reply(ask.request), left), or_here=True)
 
 
 def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
     try:
         reply = yield from _pieces(ask, run)
         return run.answered(reply)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
+    except (KeyboardInterrupt, SystemExit, GeneratorExit, Left):
         raise
     except BaseException as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
@@ -136,14 +138,11 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
             yield TextDelta(agent=agent, text=whole.text, structured=structured, within=around)
         return whole  # type: ignore[no-any-return]
     pieces: Any = stream(ask.request)
-    items: Any = LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else pieces
-    try:
+    with LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else Pieces(pieces) as items:
         for item in items:
             if isinstance(item, Reply):
                 return item
             yield TextDelta(agent=agent, text=item, structured=structured, within=around)
-    finally:
-        items.close()
     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
 
 
@@ -160,7 +159,13 @@ def _start(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> None:
     work: Callable[[], Any] = partial(_called, tool_run)
     if tool_run.tool.agent is not None:
         work = partial(_nested_apart, run, tool_run, arrivals)
-    in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+    try:
+        in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+    except NoThread:  # then they are run one after the other: in what they come to, their order is kept in any case
+        outcome = Outcome.of(work)
+        if outcome.is_interrupt:
+            outcome.open()
+        arrivals.put(_opened(outcome, tool_run))
 
 
 def _opened(outcome: Outcome[Any], tool_run: ToolRun) -> Any:
@@ -175,7 +180,7 @@ def _called_in_time(run: Run, tool_run: ToolRun) -> Event:
     if left is None:
         return _called(tool_run)
     try:
-        return within(left, partial(_called, tool_run))
+        return within(left, partial(_called, tool_run), or_here=True)
     except TimeoutError:
         return run.time_up()
 
