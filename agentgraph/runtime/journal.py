@@ -15,6 +15,7 @@ from agentgraph.engine.journal import MISSING, NOWHERE, latest, unread, written
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.log import logger
+from agentgraph.runtime.loop import running_loop
 from agentgraph.runtime.tasks import called_apart
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class Journal:
 
     async def aopen(self, known: Place, wait: float) -> Context:
         """`open`, in asyncio."""
+        running_loop()  # asked before anything is done
         until, pause = monotonic() + wait, _FIRST_PAUSE
         try:
             while (taken := await self._apart(self._taken)).owner != self.owner:

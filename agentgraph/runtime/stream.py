@@ -7,6 +7,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Self
 
+from agentgraph.runtime.loop import running_loop
+
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
     from agentgraph.runtime.observations import Observation
@@ -79,7 +81,7 @@ class AsyncRunStream(AsyncIterator["Observation"]):
 
     async def __anext__(self) -> Observation:
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+            self._loop = running_loop()
             _UNDER_WAY.add(self._observations)
         try:
             return await anext(self._observations)
