@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -245,15 +246,15 @@ def test_a_loop_that_is_not_asyncios_is_refused_before_anything_is_done(way: str
     runner = AgentRunner(Agent("A", model=ScriptedModel([model])))
     with open_store(f"sqlite:///{tmp_path / 'kept.db'}") as store:
         kept = runner.conversation("k", store)
-        awaited = {
+        ways: dict[str, Callable[[], Any]] = {
             "arun": lambda: runner.arun("go"),
             "aresume": lambda: runner.aresume(Context()),
             "astream": lambda: anext(runner.astream("go")),
             "conversation": lambda: kept.arun("go"),
             "conversation stream": lambda: anext(kept.astream("go")),
-        }[way]()
+        }
         with pytest.raises(DefinitionError, match="event loop of asyncio"):
-            awaited.send(None)
+            ways[way]().send(None)
         assert (asked, store.list()) == ([], [])
 
 
