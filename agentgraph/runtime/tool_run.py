@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.frozen import thaw
+from agentgraph.conversation.shown import shown
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.tool_context import ToolContext
 from agentgraph.engine.events import ToolReturned
-from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
