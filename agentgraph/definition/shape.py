@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from agentgraph.conversation.frozen import FrozenDict, freeze, thaw
+from agentgraph.conversation.secret import redacted
+from agentgraph.conversation.shown import failure
 from agentgraph.conversation.text import as_json
 from agentgraph.errors import ContextError, DefinitionError
 
@@ -20,7 +22,12 @@ Check = Callable[[Any], Any]
 
 
 class Mismatch(Exception):
-    """A value does not have the shape; the message is for the model that wrote it. Answered, never raised to users."""
+    """A value does not have the shape; the message is for the model that wrote it, and may be a validator's of the user's, so secrets
+    are taken out of it. Answered, never raised to users.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(redacted(why))
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,7 @@ def _pydantic_check(adapter: Any) -> Check:
         except ValidationError as wrong:
             raise Mismatch("; ".join(_said(error) for error in wrong.errors(include_url=False, include_context=False))) from None
         except Exception as wrong:  # a validator is the user's code
-            raise Mismatch(f"{type(wrong).__name__}: {wrong}") from wrong
+            raise Mismatch(failure(wrong)) from wrong
 
     return check
 
@@ -203,7 +210,7 @@ def _from_schema(schema: dict[str, Any], what: str) -> Shape:
         try:
             wrong = [_place(error) for error in sorted(validator.iter_errors(value), key=str)]
         except Exception as error:  # a reference that leads nowhere, found when it is followed
-            raise Mismatch(f"the schema cannot be used: {type(error).__name__}: {error}") from error
+            raise Mismatch(f"the schema cannot be used: {failure(error)}") from error
         if wrong:
             raise Mismatch("; ".join(wrong))
         return value

@@ -148,7 +148,8 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
 
     Options: name, description, returns (what it gives, in words, for people), parameters (a JSON Schema instead of the
     signature), timeout (seconds), retries, final (its output ends the run), needs_approval, idempotent (may be run again
-    after a crash), sets and requires (facts).
+    after a crash), sets and requires (facts). A `pattern` in such a schema, and a regular expression in a guard or a tool, runs
+    on what the model writes: use one that no text makes slow, without a repeat in a repeat.
 
     >>> @tool
     ... def check_balance(account_id: str, ctx: ToolContext) -> str:

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.message import Message, ToolCall
+from agentgraph.conversation.shown import failure
 from agentgraph.conversation.text import NO_OUTPUT
 from agentgraph.definition.model import ModelRequest
 from agentgraph.definition.naming import acceptable
@@ -87,7 +88,7 @@ def _projected(machine: Machine, context: Context) -> Sequence[Message]:
     try:
         projection = list(project(context.messages[: handed.at]))
     except Exception as wrong:
-        message = f"the history= of the handoff {handed.tool!r} from {handed.source!r} failed: {type(wrong).__name__}: {wrong}"
+        message = f"the history= of the handoff {handed.tool!r} from {handed.source!r} failed: {failure(wrong)}"
         raise ModelError(message, context) from wrong
     shown = [*projection, *context.messages[handed.at :]]
     if not any(m.role == "user" for m in shown) or shown[-1].role == "assistant":

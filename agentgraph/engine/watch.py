@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from agentgraph.conversation.context import states_of_monitors
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList
 from agentgraph.conversation.happening import Happening
-from agentgraph.conversation.secret import redacted
+from agentgraph.conversation.shown import failure
 from agentgraph.engine.continuity import holder
 from agentgraph.engine.happened import happened
 from agentgraph.errors import ContextError
@@ -166,7 +166,7 @@ def _after(monitor: Monitor, state: int, happening: Happening) -> tuple[int, str
     try:
         state = monitor.after(state, happening)
     except Exception as failed:  # noqa: BLE001 - as it is with guards
-        return BROKEN, f", which failed: {type(failed).__name__}: {redacted(str(failed))}"
+        return BROKEN, f", which failed: {failure(failed)}"
     if type(state) is not int or state < BROKEN:
         return BROKEN, f", which gave the state {state!r:.40}"
     return state, ""

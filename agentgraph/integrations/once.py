@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 from msgspec import Struct
 
+from agentgraph.conversation.shown import failure, shown
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import UserSaid
@@ -24,7 +25,6 @@ from agentgraph.runtime import threads
 from agentgraph.runtime.conversation import FRESH
 from agentgraph.runtime.journal import Journal
 from agentgraph.runtime.log import logger
-from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
     from agentgraph.conversation.store import Entry
@@ -129,7 +129,7 @@ def _came_to(conversation: str, entries: Sequence[Entry], begun: int) -> Outcome
 
 
 def _given_up(turn: Turn, wrong: Exception) -> Outcome:
-    why = shown(wrong) if isinstance(wrong, AgentGraphError) else f"{type(wrong).__name__}: {shown(wrong)}"
+    why = shown(wrong) if isinstance(wrong, AgentGraphError) else failure(wrong)
     logger.error("turn %s is given up: %s", turn.id, why)
     return Outcome("error", None, why)
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct
 from transitions import Event, EventData, Machine, Transition
 
+from agentgraph.conversation.shown import failure
 from agentgraph.errors import IllegalHandoff
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class HandoffMachine:
         try:
             moved = event.trigger(cursor, context=context, refusals=refusals)
         except Exception as raised:  # noqa: BLE001 - a guard is the user's code; one that fails permits nothing
-            return Refused(f"its condition failed: {type(raised).__name__}: {raised}")
+            return Refused(f"its condition failed: {failure(raised)}")
         return Permitted(cursor.state.removeprefix("agent ")) if moved else Refused("; ".join(refusals) or "its condition does not hold")
 
     def verdict(self, agent: str, tool: str, context: Context) -> Verdict:

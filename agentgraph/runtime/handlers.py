@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from agentgraph.conversation.shown import failure, harmless
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.decision import Decision, Factory, Final, Forward, Handler, Rewrite, ToolOutput
 from agentgraph.engine.events import OutputHandled
@@ -25,10 +26,14 @@ class Handling:
         self._run = run
         self._agent_value: Any = None
         self._agents_turn: int | None = None
+        self.run_value: Any = None
+        failed: Exception | None = None
         try:
-            self.run_value: Any = run[0]() if run is not None else None
-        except Exception as error:
-            raise DefinitionError(f"the factory of the run context failed: {type(error).__name__}: {error}") from error
+            self.run_value = run[0]() if run is not None else None
+        except Exception as error:  # noqa: BLE001 - raised below, where it is not hung on to
+            failed = error
+        if failed is not None:
+            raise DefinitionError(f"the factory of the run context failed: {failure(failed)}") from harmless(failed)
 
     def decide(self, effect: HandleOutput, agent: Agent, context: Context) -> OutputHandled:
         """Ask the handlers in order; a `Final` of the first pre-empts the second."""

@@ -17,6 +17,7 @@ from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionErro
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.leaving import HANDED_OVER, Open
 from agentgraph.runtime.log import logger
+from agentgraph.runtime.loop import running_loop
 from agentgraph.runtime.tasks import called_apart
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Journal(Open):
 
     async def aopen(self, known: Place, wait: float) -> Context:
         """`open`, in asyncio."""
+        running_loop()  # asked before anything is done
         until, pause = monotonic() + wait, _FIRST_PAUSE
         try:
             while (taken := await self._apart(self._taken)).owner != self.owner:

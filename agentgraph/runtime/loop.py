@@ -17,6 +17,7 @@ from concurrent.futures import Future, wait
 from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
+from agentgraph.errors import DefinitionError
 from agentgraph.runtime.leaving import Open
 from agentgraph.runtime.outcome import Outcome, started
 from agentgraph.runtime.parent import leave_to_the_parent
@@ -24,6 +25,21 @@ from agentgraph.runtime.parent import leave_to_the_parent
 T = TypeVar("T")
 _DONE = object()
 _PATIENCE = 5.0  # seconds for what was cancelled to come to its end
+
+
+def running_loop() -> asyncio.AbstractEventLoop:
+    """The loop that the caller runs in.
+
+    Raises:
+        DefinitionError: where that is no loop of asyncio's.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        raise DefinitionError(
+            "a run was awaited outside asyncio; arun, aresume and astream need an event loop of asyncio's, as of asyncio.run(...): "
+            "elsewhere, such as in trio, call runner.run(...) in a thread"
+        ) from None
 
 
 class BackgroundLoop:
@@ -85,10 +101,10 @@ class BackgroundLoop:
         """Refuse to hold up the loop: whoever waits in it, waits for ever as soon as what is waited for needs it, in whichever thread.
 
         Raises:
-            RuntimeError: in the loop itself.
+            DefinitionError: in the loop itself.
         """
         if self.is_current():
-            raise RuntimeError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
+            raise DefinitionError("a synchronous run was started inside an async tool or model; use 'await runner.arun(...)' there")
 
     def iterate(self, generator: AsyncGenerator[T, None], seconds_left: Callable[[], float | None]) -> Items[T]:
         """The items of `generator`, which runs in this loop, for a thread; closed by a `with`, also one that is abandoned."""

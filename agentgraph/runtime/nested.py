@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.frozen import EMPTY
+from agentgraph.conversation.shown import failure
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.events import ToolReturned
 from agentgraph.engine.watch import watching
 from agentgraph.runtime.callbacks import NOBODY
 from agentgraph.runtime.run import Run
-from agentgraph.runtime.shown import shown
 from agentgraph.runtime.surroundings import Surroundings
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def came_back(run: Run, tool_run: ToolRun, child: Run) -> ToolReturned:
         elif tool.output_extractor is not None:
             value = tool.output_extractor(result)
     except Exception as wrong:  # noqa: BLE001 - the extractor is the user's code, and part of the tool
-        error = f"{type(wrong).__name__}: {shown(wrong)}"
+        error = failure(wrong)
     before, after = result.trace.start, result.context
     changed = {key: item for key, item in after.data.items() if key not in before.data or before.data[key] is not item}
     outcome = None if error else as_json(value)

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.shown import failure, harmless, shown
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
@@ -41,7 +42,6 @@ from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompl
 from agentgraph.runtime.observed import goes_on, observed
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.said import read_said
-from agentgraph.runtime.shown import harmless, shown
 from agentgraph.runtime.tool_run import ToolRun
 from agentgraph.runtime.watchers import WATCHERS
 
@@ -278,7 +278,7 @@ class Run:
         try:
             request = request_for(around.machine, self.context, around.config.params, around.config.headers)
         except Exception as error:
-            raise ModelError(f"the instructions of {effect.agent!r} failed: {type(error).__name__}: {error}", self.context) from error
+            raise ModelError(f"the instructions of {effect.agent!r} failed: {failure(error)}", self.context) from error
         return around.models(model) if isinstance(model, str) else model, request
 
     def answered(self, reply: Any) -> ModelReplied | ModelFailed:
@@ -292,7 +292,7 @@ class Run:
         if self.deadline is not None and self.is_late:
             return self.time_up()
         self._cause = harmless(error)
-        return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else f"{type(error).__name__}: {shown(error)}")
+        return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else failure(error))
 
     def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned | AttemptLost:
         """The execution, ready to begin; the start of the call is observed. Or what is said of one that is not begun: it was when the
@@ -325,7 +325,7 @@ class Run:
             try:
                 given = _decided(self.around.config.approve(effect.call))
             except Exception as error:  # noqa: BLE001 - whoever cannot decide has not allowed it
-                given = f"the approver failed: {type(error).__name__}: {shown(error)}"
+                given = f"the approver failed: {failure(error)}"
         if given is None:
             if self.watched:
                 self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=self.around.within))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self
 
 from agentgraph.definition.agent import Output
 from agentgraph.runtime.leaving import Left
+from agentgraph.runtime.loop import running_loop
 
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Context
@@ -86,7 +87,7 @@ class AsyncRunStream(AsyncIterator["Observation"], Generic[Output]):
 
     async def __anext__(self) -> Observation:
         if self._loop is None:
-            self._loop = asyncio.get_running_loop()
+            self._loop = running_loop()
             _UNDER_WAY.add(self._observations)
         try:
             return await anext(self._observations)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.reply import Reply
 from agentgraph.errors import NoThread
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
+from agentgraph.runtime.loop import running_loop
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 async def perform(run: Run, said: Any) -> None:
     """Do the whole run, for who waits for its end: one that collects nothing."""
+    running_loop()  # asked before anything is done
     driver, at_work = drive(run, said), _AtWork(run)
     answer: Any = None
     try:
@@ -44,6 +46,7 @@ async def perform(run: Run, said: Any) -> None:
 
 async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
     """Do the whole run; yields what is collected, as it happens."""
+    running_loop()  # asked before anything is done
     driver, at_work = drive(run, said), _AtWork(run)
     answer: Any = None
     try:

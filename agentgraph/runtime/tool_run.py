@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.frozen import thaw
+from agentgraph.conversation.shown import shown
 from agentgraph.conversation.text import as_json
 from agentgraph.definition.decision import Unset
 from agentgraph.definition.tool_context import ToolContext
 from agentgraph.engine.events import AttemptFailed, ToolReturned
-from agentgraph.runtime.shown import shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -64,7 +64,8 @@ def _front_matter(text: str) -> Iterator[str]:
 
 def _flowchart(picture: Picture, theme: Theme) -> Iterator[str]:
     yield f"flowchart {picture.direction}"
-    yield from _nested(picture, _box, lambda frame: f"subgraph {frame.id}[{quoted(frame.name)}]", "end", f"direction {picture.direction}")
+    # No direction of its own for a frame: Mermaid before 11.13 refuses TD there, and later ones let arrows end at the border for it.
+    yield from _nested(picture, _box, lambda frame: f"subgraph {frame.id}[{quoted(frame.name)}]", "end")
     for arrow in picture.arrows:
         label = f"|{quoted(arrow.label)}|" if arrow.label else ""
         yield f"{_INDENT}{arrow.source} {_LINES[arrow.line, arrow.both]}{label} {arrow.target}"
@@ -122,9 +123,7 @@ def _composite(frame: Frame) -> str:
 # -- both ----------------------------------------------------------------------------------------------------------------
 
 
-def _nested(
-    picture: Picture, box: Callable[[Box], str | None], opened: Callable[[Frame], str], closed: str, inside: str = ""
-) -> Iterator[str]:
+def _nested(picture: Picture, box: Callable[[Box], str | None], opened: Callable[[Frame], str], closed: str) -> Iterator[str]:
     """The boxes in a frame, and the frames in it, however deep. O(boxes + frames)."""
     held: dict[str | None, list[Box]] = {}
     for one in picture.boxes:
@@ -140,8 +139,6 @@ def _nested(
             continue
         if around is not None:
             yield _INDENT * (depth - 1) + opened(around)
-            if inside:  # a frame that no arrow leads into is else laid out across
-                yield _INDENT * depth + inside
             waiting.append((None, 1 - depth))
         name = None if around is None else around.id
         yield from (_INDENT * depth + line for one in held.get(name, ()) if (line := box(one)) is not None)

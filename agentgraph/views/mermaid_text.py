@@ -7,7 +7,7 @@ test. `#NN;` stands for a character. What is safe is left raw: where labels are 
 from __future__ import annotations
 
 import json
-import re
+from collections.abc import Mapping
 from typing import Literal
 
 from agentgraph.views.display import display, one_line
@@ -23,15 +23,10 @@ _ALWAYS: dict[Place, frozenset[str]] = {
     "line": frozenset("#&<>\\`;"),
     "state": frozenset('#&<>\\`";:*{}[]|%^~@'),
 }
-_WHEN_THERE_IS = (  # directives, formulas, statements that are cut by a pattern before parsing, links
-    (re.compile("%%"), "%"),
-    (re.compile(r"\$\$"), "$"),
-    (re.compile("style|classDef"), ":;"),
-    (re.compile(r"\S@\S+\.\S"), "@"),
-    (re.compile("~~"), "~"),
-    (re.compile(r"\]\("), "["),
-)
-_NUMBERED = re.compile(r"\d+(?=[.)])")
+_WHEN_THERE_IS: Mapping[str, str] = {"%%": "%", "$$": "$", "style": ":;", "classDef": ":;", "~~": "~", "](": "["}
+"""Directives, formulas, statements that are cut by a pattern before parsing, links."""
+_DIGITS = 20
+"""Of the number of a list at most; Markdown takes nine."""
 _OWN_MARKS = {"#64258;\u00b0": "#64258;#8203;\u00b0", "#182;\u00df": "#182;#8203;\u00df"}  # Mermaid's private marks for entities
 NOTHING = "#8203;"  # a zero-width space: an empty label is none
 
@@ -45,7 +40,9 @@ def escaped(text: str, place: Place = "quoted", line_break: str = "<br/>") -> st
     shown = display(text)
     if not shown:
         return NOTHING
-    always = _ALWAYS[place].union(*(marks for pattern, marks in _WHEN_THERE_IS if pattern.search(shown)))
+    always = _ALWAYS[place].union(*(marks for there, marks in _WHEN_THERE_IS.items() if there in shown))
+    if any(map(_has_address, shown.split())):
+        always |= {"@"}
     written = line_break.join(_line(line, place, always) for line in shown.split("\n"))
     for mark, broken in _OWN_MARKS.items():
         written = written.replace(mark, broken)
@@ -55,6 +52,8 @@ def escaped(text: str, place: Place = "quoted", line_break: str = "<br/>") -> st
 def _line(line: str, place: Place, always: frozenset[str]) -> str:
     if line.isascii() and line.isalnum():
         return line
+    if not line.strip("-"):
+        return f"#{ord('-')};" * len(line)
     return "".join(f"#{ord(ch)};" if ch in always or _is_taken(line, at, place) else ch for at, ch in enumerate(line))
 
 
@@ -64,26 +63,31 @@ def _is_taken(line: str, at: int, place: Place) -> bool:
     match ch:
         case ":":
             spaced = after in ("", " ") or (before.isdigit() and after.isdigit())
-            wraps = place == "line" and line[:at].lower() in ("wrap", "nowrap")
+            wraps = place == "line" and at <= len("nowrap") and line[:at].lower() in ("wrap", "nowrap")
             return not spaced or before in ("", ":") or wraps
         case "_":
             return place != "line" and not (before.isalnum() and after.isalnum())
         case "*":
             return place != "line"
         case "-":
-            return (at == 0 and after in ("", " ")) or not line.strip("-")
+            return at == 0 and after in ("", " ")
         case "+":
             return at == 0 and after in ("", " ")
         case "=":
             return at == 0 and not line.strip("=")
         case "." | ")":
-            listed = _NUMBERED.match(line)
-            return (listed is not None and at == listed.end()) or (ch == "." and line[max(0, at - 3) : at].lower() == "www")
+            return (0 < at <= _DIGITS and line[:at].isdecimal()) or (ch == "." and line[max(0, at - 3) : at].lower() == "www")
         case "\ufb02" | "\u00b6":
             return True
         case "@":
             return after == "{"
     return False
+
+
+def _has_address(word: str) -> bool:
+    """Whether there is an "@" in it, and a "." behind that, each between others: what is linked as an address."""
+    at = word.find("@", 1)
+    return at > 0 and word.rfind(".", 0, -1) > at + 1
 
 
 def quoted(text: str) -> str:

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from agentgraph import Agent, AgentRunner, LiteLLMModel, ProviderError, RunConfig, Secret
-from agentgraph.runtime.shown import behind
+from agentgraph.conversation.shown import behind
 from tests.e2e.ways import WAYS
 
 pytestmark = pytest.mark.wire

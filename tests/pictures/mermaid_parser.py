@@ -15,12 +15,15 @@ from typing import Any, NamedTuple
 import yaml
 
 HOME = Path(__file__).parents[2] / ".tools" / "mermaid"
+VERSIONS = tuple(line.split()[0] for line in (Path(__file__).parent / "mermaid_versions.txt").read_text().splitlines())
+"""Those that our pictures are held to, the newest last: pages, wikis and previews pin one for years."""
 
 _PAGE = """
 var window = globalThis, self = globalThis;
 globalThis.console = {log() {}, warn() {}, error() {}, info() {}, debug() {}, trace() {}};
 globalThis.Option = function () { this.style = {}; };
 globalThis.structuredClone = value => value === undefined ? value : JSON.parse(JSON.stringify(value));
+var document = {createElement: () => ({})}, addEventListener = () => {};
 """
 _READ = """
 async text => {
@@ -117,12 +120,12 @@ class Mermaid:
         self.parse("flowchart TD\n a")  # the kinds of diagrams are registered when the first is parsed
 
     def parse(self, text: str) -> str:
-        """The kind of diagram that `text` is.
+        """The kind of diagram that `text` is; Mermaid 10 accepts it and does not say.
 
         Raises:
             Refused: with what Mermaid says.
         """
-        return str(self._ask("async text => JSON.stringify((await mermaid.parse(text)).diagramType)", text))
+        return str(self._ask('async text => JSON.stringify((await mermaid.parse(text)).diagramType ?? "")', text))
 
     def read(self, text: str) -> Read:
         """A flowchart or a state diagram."""

@@ -10,18 +10,22 @@ import json
 import logging
 import pickle
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
+from pydantic import BaseModel, field_validator
 
 from agentgraph import (
     Agent,
+    AgentGraph,
     AgentRunner,
     DefinitionError,
     Forward,
+    Handoff,
     ModelRequest,
     Reply,
     Rewrite,
@@ -32,10 +36,11 @@ from agentgraph import (
     ToolContext,
     ToolOutput,
     call,
+    handoff,
     tool,
 )
 from agentgraph.conversation.secret import redacted
-from agentgraph.runtime.shown import behind
+from agentgraph.conversation.shown import behind
 
 CANARY = "sk-canary-9f3b"
 
@@ -212,3 +217,115 @@ def test_no_text_keeps_a_secret(values: list[str], between: list[str]) -> None:
 
     assert not any(secret.reveal() in redacted(text).replace("***", "\0") for secret in alive if "*" not in secret.reveal())
     assert redacted("abc") == "abc" or any(value in "abc" for value in values)
+
+
+# -- wherever code of the user's can fail ---------------------------------------------------------------------------------
+
+
+def fails(*_: Any) -> Any:
+    """The user's code, wherever it is called."""
+    error = ValueError(f"401 for {CANARY}")
+    error.add_note(f"sent {CANARY}")
+    raise error
+
+
+class Checked(BaseModel):
+    """A type whose validator repeats what it should not."""
+
+    x: int
+
+    @field_validator("x")
+    @classmethod
+    def refused(cls, value: int) -> int:
+        return fails(value)  # type: ignore[no-any-return]
+
+
+class Group(BaseModel):
+    """One whose validator fails as no validator should."""
+
+    x: int
+
+    @field_validator("x")
+    @classmethod
+    def refused(cls, value: int) -> int:
+        raise ExceptionGroup(f"several for {CANARY}", [KeyError(CANARY)])
+
+
+@tool
+def looks() -> str:
+    """Look."""
+    return "seen"
+
+
+@tool
+def takes(it: Checked) -> str:
+    """Take it."""
+    return str(it)
+
+
+@tool
+def breaks() -> str:
+    """Break."""
+    raise ExceptionGroup(f"several for {CANARY}", [ValueError(CANARY)])
+
+
+class Watchful:
+    """A monitor that fails."""
+
+    start, names = 0, ()
+
+    def after(self, state: int, happening: Any) -> int:
+        return fails()  # type: ignore[no-any-return]
+
+    def sees(self, name: str) -> bool:
+        return True
+
+    def __str__(self) -> str:
+        return "watchful"
+
+
+def desk(*replies: Any, **given: Any) -> AgentRunner:
+    """A desk whose second agent is reached by a handoff of these options."""
+    config, handed = given.pop("config", RunConfig()), given.pop("handed", {})
+    agent = Agent("Desk", handoffs=[Handoff("Next", **handed)], model=ScriptedModel([*replies, "done", "done", "done"]), **given)
+    return AgentRunner(AgentGraph.of(agent, Agent("Next", model=ScriptedModel([lambda request: str(len(request.messages))]))), config)
+
+
+def inner() -> Any:
+    return Agent("Inner", model=ScriptedModel(["x"])).as_tool("inner", "Ask.", output_extractor=fails)
+
+
+FAILING: dict[str, Callable[[], AgentRunner]] = {
+    "guard": lambda: desk(handoff("Next"), handed={"when": fails}),
+    "monitor": lambda: AgentRunner(Agent("Desk", tools=[looks], model=ScriptedModel([call("looks"), "x"])), monitors=[Watchful()]),
+    "handler": lambda: desk(call("looks"), tools=[looks], on_tool_output=(int, fails)),
+    "factory of a handler": lambda: desk(call("looks"), tools=[looks], on_tool_output=(fails, fails)),
+    "run-scoped handler": lambda: desk(call("looks"), tools=[looks], config=RunConfig().with_run_context(int, fails)),
+    "factory of the run context": lambda: desk(config=RunConfig().with_run_context(fails, fails)),
+    "callback": lambda: desk(call("looks"), tools=[looks]).on_tool_start(fails).on_run_complete(fails),
+    "instructions": lambda: desk(instructions=fails),
+    "history": lambda: desk(handoff("Next"), handed={"history": fails}),
+    "approver": lambda: desk(call("needs_a_person"), tools=[needs_a_person], config=RunConfig(approve=fails)),
+    "output extractor": lambda: desk(call("inner", input="x"), tools=[inner()]),
+    "tool": lambda: desk(call("breaks"), tools=[breaks]),
+    "arguments": lambda: desk(call("takes", it={"x": 1}), tools=[takes]),
+    "payload": lambda: desk(handoff("Next", x=1), handed={"payload": Checked}),
+    "payload that breaks": lambda: desk(handoff("Next", x=1), handed={"payload": Group}),
+    "output type": lambda: desk('{"x": 1}', output_type=Checked),
+    "model": lambda: desk(fails),
+}
+
+
+@pytest.mark.parametrize("way", ["run", "arun"])
+@pytest.mark.parametrize("place", list(FAILING))
+def test_what_fails_tells_no_secret(place: str, way: str, log: io.StringIO, tmp_path: Path) -> None:
+    """Not to the model, nor in a context, a trace, its file, the result or the log."""
+    secret = Secret(CANARY)
+    runner = FAILING[place]()
+
+    result = runner.run("go") if way == "run" else asyncio.run(runner.arun("go"))
+
+    result.trace.save(tmp_path / "trace.jsonl")
+    told = [*everything_told(result), (tmp_path / "trace.jsonl").read_text(encoding="utf-8"), log.getvalue()]
+    assert any("***" in text for text in told), "it has failed, and that was said"
+    assert [text for text in told if secret.reveal() in text] == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,7 @@ from agentgraph import (
     TextDelta,
     call,
     handoff,
+    open_store,
     tool,
 )
 
@@ -229,3 +232,39 @@ def test_a_handler_that_would_see_nothing_is_refused() -> None:
 def test_a_mistyped_definition_is_no_bare_type_error() -> None:
     with pytest.raises(DefinitionError, match="max_turns='3'"):
         Agent("A").as_tool(max_turns="3")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("way", ["arun", "aresume", "astream", "conversation", "conversation stream"])
+def test_a_loop_that_is_not_asyncios_is_refused_before_anything_is_done(way: str, tmp_path: Path) -> None:
+    """A coroutine that is driven by hand is in no loop of asyncio's, just as one in trio."""
+    asked: list[Any] = []
+
+    def model(request: Any) -> Reply:
+        asked.append(request)
+        return Reply("x")
+
+    runner = AgentRunner(Agent("A", model=ScriptedModel([model])))
+    with open_store(f"sqlite:///{tmp_path / 'kept.db'}") as store:
+        kept = runner.conversation("k", store)
+        ways: dict[str, Callable[[], Any]] = {
+            "arun": lambda: runner.arun("go"),
+            "aresume": lambda: runner.aresume(Context()),
+            "astream": lambda: anext(runner.astream("go")),
+            "conversation": lambda: kept.arun("go"),
+            "conversation stream": lambda: anext(kept.astream("go")),
+        }
+        with pytest.raises(DefinitionError, match="event loop of asyncio"):
+            ways[way]().send(None)
+        assert (asked, store.list()) == ([], [])
+
+
+@tool
+async def holding_up() -> str:
+    """Wait in the loop for what needs it."""
+    return str(AgentRunner(Agent("B", model=ScriptedModel(["x"]))).run("go").output)
+
+
+def test_a_run_that_would_wait_for_its_own_loop_is_a_mistake_of_use() -> None:
+    result = AgentRunner(Agent("A", tools=[holding_up], model=ScriptedModel([call("holding_up"), "x"]))).run("go")
+
+    assert result.messages[2].text.startswith("error: DefinitionError: a synchronous run was started inside an async tool")

@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from agentgraph.conversation.shown import behind, harmless, shown
 from agentgraph.errors import FailureReason, ProviderError
-from agentgraph.runtime.shown import behind, harmless, shown
 
 _CREDENTIAL = ("KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS")
 _LEAST = 8  # characters of an environment variable that is taken for a credential

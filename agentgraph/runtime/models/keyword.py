@@ -36,7 +36,8 @@ class KeywordModel:
     def when(self, pattern: str, reply: Line | Callable[[re.Match[str]], Any], *, agent: str | None = None) -> KeywordModel:
         """When `pattern` (a regular expression, case ignored) is in what the user said last, reply so.
 
-        `reply` is a line as in `ScriptedModel`, or a function of the match to one.
+        `reply` is a line as in `ScriptedModel`, or a function of the match to one. The pattern runs on what anybody says, so it should be
+        one that no text makes slow: no repeat in a repeat, as in "(a+)+".
         """
         return self._with(_Rule(_compiled(pattern), reply, agent, None))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from agentgraph.conversation.secret import redacted
 
@@ -15,9 +16,18 @@ def shown(error: BaseException, *others: str) -> str:
         return f"(it cannot be shown: {type(wrong).__name__})"
 
 
+def failure(error: BaseException) -> str:
+    """What kind of error and what it says, without secrets: for whatever goes to a model, a store, a trace or a result.
+
+    >>> failure(ValueError("no"))
+    'ValueError: no'
+    """
+    return f"{type(error).__name__}: {shown(error)}"
+
+
 def harmless(error: BaseException, *others: str) -> BaseException | None:
     """`error`, to be kept as a cause; None where it or one behind it tells a secret."""
-    return None if any(_raw(one) != shown(one, *others) for one in behind(error)) else error
+    return None if any(redacted(text, *others) != text for one in behind(error) for text in _told(one)) else error
 
 
 def behind(error: BaseException) -> Iterator[BaseException]:
@@ -30,10 +40,12 @@ def behind(error: BaseException) -> Iterator[BaseException]:
             seen.add(id(one))
             yield one
             waiting += [getattr(one, "original_exception", None), one.__cause__, one.__context__]
+            waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
 
 
-def _raw(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - see `shown`
-        return shown(error)
+def _told(error: BaseException) -> Iterator[str]:
+    """All that a traceback, or who looks at it, may show of one exception."""
+    for told in (str, repr):
+        with suppress(Exception):  # see `shown`
+            yield told(error)
+    yield from (note for note in getattr(error, "__notes__", ()) if isinstance(note, str))
