@@ -75,12 +75,12 @@ def _after(spec: Spec, states: set[int], happening: Happening) -> set[int]:
     return states | after | succeeded
 
 
-_OUTCOMES = frozenset({"success", "failure", "refusal", "skip"})
+_UNSAID = frozenset({"success", "failure", "refusal", "skip", "handoff"})
 
 
 def _shown(path: list[Happening]) -> tuple[Happening, ...]:
-    """What leads there, without what came of the calls; the last is what has broken it."""
-    return (*(happening for happening in path[:-1] if happening.kind not in _OUTCOMES), path[-1])
+    """What leads there: agents entered, tools called, turns ended; the last is what has broken it."""
+    return (*(happening for happening in path[:-1] if happening.kind not in _UNSAID), path[-1])
 
 
 def topology_of(graph: Any) -> Topology | None:
@@ -133,6 +133,7 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
         elif not is_same or moment.kind == "handoff":
             returned = ""
         if moment.kind == "handoff":
+            yield last, Happening("handoff", moment.name, moment.agent)
             holder = moment.target
             yield last, _entered(holder, topology)
         if moment.kind == "speech" and moment.ends:

@@ -57,7 +57,7 @@ class Place(Struct, frozen=True, gc=False):
     version: int = FORM.version
     """In which the last state that has all fields was written."""
     told: dict[str, Any] = {}
-    """What was told of the step to here."""
+    """What was told of the step to here, where the steps are read one by one."""
 
     @property
     def step(self) -> Step:
@@ -95,7 +95,7 @@ def written(place: Place, event: Event | None, step: Step) -> tuple[Entry, Place
         after.progress is not None,
     )
     sizes = (len(state), 0) if whole else (place.whole, place.since + len(state))
-    return entry, Place(entry.seq, after, *sizes, place.born, FORM.version, told)
+    return entry, Place(entry.seq, after, *sizes, place.born)
 
 
 def _text(value: Any) -> str:
@@ -150,7 +150,7 @@ def latest(conversation: str, place: Place, entries: Sequence[Entry]) -> Place:
             place = _behind(place, entry, history)
     except _UNREADABLE as wrong:
         raise unread(conversation, seq, wrong) from wrong
-    return place
+    return replace(place, told={})
 
 
 def recent(conversation: str, entries: Sequence[Entry], before: Callable[[], Sequence[Entry]]) -> Place:
@@ -211,7 +211,7 @@ def _version_of(entry: Entry, before: int) -> int:
     begins = f'{{"{_VERSION}":'
     if not entry.state.startswith(begins):
         return 1
-    version = entry.state[len(begins) :].partition(",")[0]
+    version = entry.state[len(begins) :].partition(",")[0].strip(" }")
     if not version.isdigit() or not 1 <= int(version) <= FORM.version:
         raise StoreError(f"it has version {version:.20}, and this library reads {FORM.version}: upgrade it")
     return int(version)

@@ -30,7 +30,7 @@ class Trace(Sequence["tuple[Event, Context]"]):
 
     def __init__(self, start: Context, pairs: Iterable[Pair] = (), children: dict[str, Trace] | None = None) -> None:
         self.start = start
-        self._taken: tuple[Taken, ...] = tuple((event, Step(context)) for event, context in pairs)
+        self._taken: tuple[Taken, ...] = pairs.taken if isinstance(pairs, Trace) else tuple((e, Step(context)) for e, context in pairs)
         self.children = children or {}
 
     @classmethod
@@ -39,6 +39,11 @@ class Trace(Sequence["tuple[Event, Context]"]):
         trace = cls(start, (), children)
         trace._taken = tuple(taken)
         return trace
+
+    @property
+    def taken(self) -> tuple[Taken, ...]:
+        """Each event with its step."""
+        return self._taken
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -108,7 +113,7 @@ class Trace(Sequence["tuple[Event, Context]"]):
         return isinstance(other, Trace) and self._compared() == other._compared()
 
     def _compared(self) -> tuple[object, ...]:
-        return self.start, [(event, step.context, step.happened) for event, step in self._taken], self.children
+        return self.start, [(event, step.context) for event, step in self._taken], self.children  # what happened follows from these
 
     __hash__ = None  # type: ignore[assignment]
 

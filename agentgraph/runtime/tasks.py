@@ -148,11 +148,7 @@ async def _replied(run: Run, ask: Ask) -> Event:
         if run.deadline is None and _is_async(ask.model.reply):  # most runs, and the fewest coroutines
             return run.answered(await ask.model.reply(ask.request))
         return run.answered(await _within(run.seconds_left(), _reply(ask)))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:
-        if _is_cancelled(error):
-            raise
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
@@ -180,11 +176,7 @@ async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, N
                     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
                 yield TextDelta(agent=agent, text=item, structured=structured, within=around)
         answer = run.answered(item)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit):
-        raise
-    except BaseException as error:
-        if _is_cancelled(error):
-            raise
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         answer = run.not_answered(error)
     yield answer  # outside of the `try`: nothing may be yielded while the generator is being closed
 

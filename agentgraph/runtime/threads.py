@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.reply import Reply
 from agentgraph.errors import NoThread
 from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
-from agentgraph.runtime.leaving import Left, Pieces
+from agentgraph.runtime.leaving import Pieces
 from agentgraph.runtime.loop import LOOP
 from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
@@ -106,9 +106,7 @@ def _replied(run: Run, ask: Ask) -> Event:
             return run.answered(_whole(run, ask))
         reply = ask.model.reply(ask.request)
         return run.answered(reply if type(reply) is Reply else _waited_for(reply))
-    except (KeyboardInterrupt, SystemExit):
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 
@@ -123,9 +121,7 @@ def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
     try:
         reply = yield from _pieces(ask, run)
         return run.answered(reply)
-    except (KeyboardInterrupt, SystemExit, GeneratorExit, Left):
-        raise
-    except BaseException as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
+    except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
         return run.not_answered(error)
 
 

@@ -166,8 +166,10 @@ class Reference:
         return Turned(before, state, reply, tuple(answers), tuple(happened), "final" if ends else "")
 
     def _waits(self, tool: Tool) -> bool:
-        """Whether a call of `tool` starts only when those before it in the reply are answered: its guard, or a monitor, looks at them."""
-        return bool(tool.requires) or any(tool.agent is not None or monitor.sees(tool.name) for monitor in self.enforced)
+        """Whether a call of `tool` starts only when those before it in the reply are answered: it ends the turn, or its guard or a monitor looks
+        at them.
+        """
+        return bool(tool.requires) or tool.final or any(tool.agent is not None or monitor.sees(tool.name) for monitor in self.enforced)
 
     def _calling(self, agent: str, tool: Tool) -> list[Happening]:
         called = [Happening("call", tool.name, agent)]

@@ -50,7 +50,7 @@ class Bug(NamedTuple):
 _SHAPE = "    shape, payload = edge.handoff.payload_shape, None\n"
 _LATER_WINS = """\
     if any(p.call.name in acted.offer.handoffs for p in acted.calls[acted.at + 1 :]):
-        acted.answer('not executed: the conversation was handed off')
+        acted.answer('not executed: the conversation was handed off', 'skipped')
         return False
 """
 
@@ -70,7 +70,7 @@ BUGS = {
         ),
     ),
     "the last handoff wins": Bug("engine/calls.py", ((_SHAPE, _SHAPE + _LATER_WINS),)),
-    "a tool that failed sets its facts": Bug("engine/acted.py", ((" if tool is None or back.failed else ", " if tool is None else "),)),
+    "a tool that failed sets its facts": Bug("engine/acted.py", ((' if tool is None or back.outcome != "given" or back.unset else ', " if tool is None else "),)),
     "facts are carried into the next conversation": Bug(
         "runtime/agent_runner.py",
         (
@@ -81,7 +81,7 @@ BUGS = {
     "one model call too many": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls > "),)),
     "one model call too few": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls + 1 >= "),)),
     "a call with requires does not wait for the calls before it": Bug(
-        "engine/calls.py", (("not (tool.requires or must_wait(acted.machine, tool))", "not must_wait(acted.machine, tool)"),)
+        "engine/calls.py", (("not (tool.requires or tool.final or must_wait(acted.machine, tool))", "not (tool.final or must_wait(acted.machine, tool))"),)
     ),
     "a resumed call sees facts that were not there when it started": Bug(
         "engine/calls.py", (("messages=context.messages.first(seen.messages)) if early else context", "messages=context.messages.first(seen.messages)) if False else context"),),

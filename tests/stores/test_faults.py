@@ -122,10 +122,10 @@ def test_a_newer_version_is_refused_and_nothing_touched(database: str) -> None:
         runner("a").conversation("c", store).run("one")
     change(database, "UPDATE agentgraph_schema SET version = 99")
 
-    with pytest.raises(StoreError, match=r"has tables of version 99, and this library knows 3: upgrade it"):
+    with pytest.raises(StoreError, match=r"has tables of version 99, and this library knows 4: upgrade it"):
         open_store(database)
 
-    change(database, "UPDATE agentgraph_schema SET version = 3")
+    change(database, "UPDATE agentgraph_schema SET version = 4")
     with open_store(database) as store:
         assert said(runner().conversation("c", store).context) == ["one", "a"]
 

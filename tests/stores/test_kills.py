@@ -21,7 +21,7 @@ from typing import Any
 import pytest
 
 from agentgraph import RunResult, Store, open_store
-from agentgraph.engine import AttemptLost, ModelReplied, ToolReturned, replay
+from agentgraph.engine import ModelReplied, ToolReturned, replay
 from tests.stores.cluster import WATCHDOG
 from tests.stores.test_writers import at_once
 from tests.stores.working import ANSWER, HANGING, HANGS, LEASE, Worker, read, sum_of
@@ -103,8 +103,7 @@ def taken_up(database: str, ledger: Path, point: str, name: str, how: str) -> No
     assert len({key for _, _, key in ran}) == len({call_id for _, call_id, _ in ran})
     trace = conversation.history()
     assert replay(worker.runner.machine, trace.start, trace.events) == trace
-    told = [event for event in trace.events if isinstance(event, AttemptLost)]
-    assert len(told) <= 1
+    assert how != "resume" or [message.outcome for message in conversation.context.messages].count("unknown") <= 1
     worker.close()
 
 
