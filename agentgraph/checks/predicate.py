@@ -1,4 +1,4 @@
-"""What a spec speaks of: an agent is entered, a tool is called, the conversation is inside a group."""
+"""What a spec speaks of: an agent is entered, a tool is called or succeeds, the conversation is inside a group."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Predicate(Struct, frozen=True):
         raise NotImplementedError
 
     def sees(self, tool: str) -> bool:  # noqa: ARG002 - most predicates look at agents
-        """Whether calls of `tool` are of this sort."""
+        """Whether calls of `tool`, or what they come to, are of this sort."""
         return False
 
     @property
@@ -53,14 +53,10 @@ class Enters(Predicate, frozen=True):
         return f"enters({self.agent!r})"
 
 
-class Calls(Predicate, frozen=True):
-    """A tool runs. A call that was refused did not happen; one that failed did: a *fact* says whether a tool has succeeded."""
+class _OfTool(Predicate, frozen=True):
+    """Happenings of one tool."""
 
     tool: str
-
-    def holds(self, happening: Happening) -> bool:
-        """Whether it is this tool that runs."""
-        return happening.kind == "call" and happening.name == self.tool
 
     def sees(self, tool: str) -> bool:
         """Whether it is this tool."""
@@ -71,8 +67,27 @@ class Calls(Predicate, frozen=True):
         """The tool."""
         return (("tool", self.tool),)
 
+
+class Calls(_OfTool, frozen=True):
+    """An execution of a tool is started; each attempt is one. A call that was refused did not happen; one that failed did."""
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this tool that is started."""
+        return happening.kind == "call" and happening.name == self.tool
+
     def __str__(self) -> str:
         return f"calls({self.tool!r})"
+
+
+class Succeeds(_OfTool, frozen=True):
+    """A tool ran and gave its output."""
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this tool that gave its output."""
+        return happening.kind == "success" and happening.name == self.tool
+
+    def __str__(self) -> str:
+        return f"succeeds({self.tool!r})"
 
 
 class Inside(Predicate, frozen=True):
@@ -121,8 +136,20 @@ def enters(agent: str | Agent) -> Predicate:
 
 
 def calls(tool: str | Tool) -> Predicate:
-    """`tool` runs, whatever comes of it. A call that is refused does not run."""
+    """An execution of `tool` is started, whatever comes of it; each attempt is one. A call that is refused does not start."""
     return Calls(_name(tool, "calls"))
+
+
+def succeeds(tool: str | Tool) -> Predicate:
+    """`tool` ran and gave its output. One that raised, timed out or was cut off did not, nor one that was not run.
+
+    >>> from agentgraph import Agent, AgentGraph, Tool
+    >>> from agentgraph.checks import precedes
+    >>> desk = AgentGraph.of(Agent("Desk", tools=[Tool(name="verify", sets="verified"), Tool(name="refund", requires="verified")]))
+    >>> desk.prove(precedes(succeeds("verify"), calls("refund"))).holds
+    True
+    """
+    return Succeeds(_name(tool, "succeeds"))
 
 
 def inside(group: str | AgentGroup) -> Predicate:
@@ -144,5 +171,5 @@ def checked_predicate(given: Any, where: str) -> Predicate:
         DefinitionError: saying what to write instead.
     """
     if not isinstance(given, Predicate):
-        raise DefinitionError(f"{where} was given {given!r:.60}; give enters(agent), calls(tool) or inside(group)")
+        raise DefinitionError(f"{where} was given {given!r:.60}; give enters(agent), calls(tool), succeeds(tool) or inside(group)")
     return given
