@@ -34,7 +34,7 @@ def prove(topology: Topology, demand: Spec | Question) -> Verdict:
     given: Any = demand
     if not isinstance(given, Spec | Question):
         raise DefinitionError(
-            f"prove was given {given!r:.60}; give a spec such as precedes(calls('verify'), calls('refund')), or a question such as reaches('Human')"
+            f"prove was given {given!r:.60}; give a spec such as precedes(succeeds('verify'), calls('refund')), or a question such as reaches('Human')"
         )
     refuse_broken(topology)
     return answer(topology, given) if isinstance(given, Question) else _proved(topology, given)
