@@ -65,7 +65,7 @@ class _Script:
     def __init__(self, steps: Iterable[Step]) -> None:
         several = tuple(steps)
         self.lines = [line for step in several for line in _lines(step)]
-        self.unread = [back.by == "unread" for step in several for back in step.returns if back.by != "cut off"]
+        self.unread = [back.by == "unread" or back.lost for step in several for back in step.returns if back.by != "cut off"]
         """Of each answer that an agent inside a tool is to give, whether it cannot be read."""
         self.failing = False
         """Whether the call in hand is to fail."""
@@ -104,7 +104,7 @@ def _lines(step: Step) -> Iterator[_Line]:
     if step.happening.kind == "final":
         yield from _ENDS[step.by]
     elif step.by:
-        yield _Line(step.by, fails=step.fails)
+        yield _Line(step.by, fails=step.fails or step.lost)  # a lost output is, to the runner, a failure
 
 
 def _call(name: str, request: ModelRequest) -> ToolCall:

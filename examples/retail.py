@@ -46,7 +46,7 @@ from agentgraph import (
     handoff,
     tool,
 )
-from agentgraph.checks import Spec, calls, precedes
+from agentgraph.checks import Spec, calls, precedes, succeeds
 
 
 @tool(sets="verified")
@@ -103,7 +103,7 @@ def retail(*, guarded_handoffs: bool = False, guarded_tool: bool = False) -> Age
 
 
 graph = retail(guarded_tool=True)
-verified_first = precedes(calls(authenticate_user_information.name), calls(initiate_return.name))
+verified_first = precedes(succeeds(authenticate_user_information.name), calls(initiate_return.name))
 POLICIES = [verified_first]
 
 VERSIONS = {

@@ -31,7 +31,21 @@ from agentgraph import (
     Usage,
     tool,
 )
-from agentgraph.checks import Predicate, Spec, at_most, calls, enters, inside, leads_to, never, never_between, passes, precedes
+from agentgraph.checks import (
+    Predicate,
+    Spec,
+    at_most,
+    calls,
+    enters,
+    inside,
+    leads_to,
+    never,
+    never_after,
+    never_between,
+    passes,
+    precedes,
+    succeeds,
+)
 
 FACTS = ("verified", "of age")
 
@@ -377,14 +391,17 @@ contexts_said = st.sampled_from(["hello", "what do I owe?", "客服 \U0001f680 \
 
 @st.composite
 def predicates(draw: st.DrawFn, graph: AgentGraph) -> Predicate:
-    """Something that can happen in `graph`: an agent is entered, a tool runs, a group is gone into, or one of two."""
+    """Something that can happen in `graph`: an agent is entered, a tool runs or succeeds, a group is gone into, or one of two."""
     sorts = [st.sampled_from([*graph.agents]).map(enters)]
     if graph.groups:
         sorts.append(st.sampled_from([*graph.groups]).map(inside))
     if called := sorted({tool.name for agent in graph.agents.values() for tool in agent.tools}):
-        sorts += [st.sampled_from(called).map(calls)] * 3
+        sorts += [st.sampled_from(called).map(calls), st.sampled_from(called).map(calls), st.sampled_from(called).map(succeeds)]
     if "ask_inner" in called:
-        sorts += [st.just(enters("inner")), st.sampled_from(["note", "verify"]).map(calls)]
+        sorts += [
+            st.just(enters("inner")),
+            st.sampled_from(["note", "verify"]).flatmap(lambda name: st.sampled_from([calls(name), succeeds(name)])),
+        ]
     one = draw(st.one_of(sorts))
     return one | draw(st.one_of(sorts)) if draw(st.integers(0, 3)) == 0 else one
 
@@ -393,11 +410,8 @@ def predicates(draw: st.DrawFn, graph: AgentGraph) -> Predicate:
 def specs(draw: st.DrawFn, graph: AgentGraph) -> Spec:
     """A demand on the conversations of `graph`, which many of them would break."""
     p, q, r = draw(predicates(graph)), draw(predicates(graph)), draw(predicates(graph))
-    return draw(
-        st.sampled_from(
-            [never(p), precedes(p, q), leads_to(p, q), passes(p), at_most(0, p), at_most(1, p), at_most(2, q), never_between(p, q, r)]
-        )
-    )
+    each = [never(p), precedes(p, q), leads_to(p, q), passes(p), at_most(0, p), at_most(1, p), at_most(2, q)]
+    return draw(st.sampled_from([*each, never_after(p, q), never_between(p, q, r)]))
 
 
 @st.composite

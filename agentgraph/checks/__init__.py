@@ -5,14 +5,14 @@ from agentgraph.checks.drift import Drift
 from agentgraph.checks.history import Defect, check_history, check_request
 from agentgraph.checks.judgement import Judgement
 from agentgraph.checks.lock import Lock
-from agentgraph.checks.predicate import Predicate, calls, enters, inside
+from agentgraph.checks.predicate import Predicate, calls, enters, inside, succeeds
 from agentgraph.checks.prove import prove
 from agentgraph.checks.questions import ALL, Question, no_way_around, reaches, within
-from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_between, passes, precedes
+from agentgraph.checks.spec import Spec, at_most, leads_to, never, never_after, never_between, passes, precedes
 from agentgraph.checks.traffic import Traffic
 from agentgraph.checks.verdict import Verdict
 from agentgraph.checks.ways import handoffs_to, handoffs_to_tools, must_pass_through
-from agentgraph.machine.happening import Happening
+from agentgraph.conversation.happening import Happening
 
 __all__ = [
     "ALL",
@@ -39,11 +39,13 @@ __all__ = [
     "leads_to",
     "must_pass_through",
     "never",
+    "never_after",
     "never_between",
     "no_way_around",
     "passes",
     "precedes",
     "prove",
     "reaches",
+    "succeeds",
     "within",
 ]

@@ -8,7 +8,7 @@ from agentgraph.checks.explored import Explored, Way, explore, handoffs_until, s
 from agentgraph.checks.named import predicate_of
 from agentgraph.checks.questions import NoWayAround, Question, Reaches, Within
 from agentgraph.checks.spec import Precedes
-from agentgraph.checks.verdict import Verdict
+from agentgraph.checks.verdict import Verdict, path_of
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
@@ -45,10 +45,15 @@ def answer(topology: Topology, question: Question) -> Verdict:
 
 
 def _no_way_around(topology: Topology, question: Question, via: Predicate, to: Predicate) -> Verdict:
-    steps = counterexample(Model(topology), Precedes(via, to)) or ()
-    path = tuple(step.happening for step in steps)
+    spec = Precedes(via, to)
+    steps = counterexample(Model(topology, heeds=spec.heeds), spec) or ()
     return Verdict(
-        holds=not steps, spec=question, path=path, topology=topology, steps=steps, advice="take this way out of the graph, or guard it"
+        holds=not steps,
+        spec=question,
+        path=path_of(steps),
+        topology=topology,
+        steps=steps,
+        advice="take this way out of the graph, or guard it",
     )
 
 
@@ -91,7 +96,7 @@ def _verdict(
     return Verdict(
         holds=holds,
         spec=question,
-        path=tuple(step.happening for step in steps),
+        path=path_of(steps),
         assumptions=_POSSIBLE,
         advice="add a handoff on the way, or set the fact that it needs",
         agents=agents,

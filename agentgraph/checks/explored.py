@@ -7,13 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec import Struct
 
-from agentgraph.checks.walk import refuse_too_many
+from agentgraph.checks.walk import too_much
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from agentgraph.checks.predicate import Predicate
     from agentgraph.possible.model import Model, State, Step
+
+
+MOST_MOVES = 6_000_000
+"""Beyond them nothing is explored: about five seconds of it, and what it takes to remember them all."""
 
 
 class Came(Struct, frozen=True, gc=False):
@@ -51,10 +55,11 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
     """All that `starts` lead to, in order of handoffs. O(states * what is offered).
 
     Raises:
-        DefinitionError: when there are too many states.
+        DefinitionError: when there are too many moves.
     """
     explored = Explored(model, {}, {})
     came = explored.came
+    moves = 0
     level = [(step.to, Came(None, step, 0)) for step in starts]
     while level:
         queue: list[State] = []
@@ -65,6 +70,9 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
         for state in queue:
             handoffs = came[state].handoffs
             explored.steps[state] = steps = tuple(model.steps(state))
+            moves += len(steps)
+            if moves > MOST_MOVES:
+                raise too_much(model, MOST_MOVES)
             for step in steps:
                 if step.to in came:
                     continue
@@ -73,7 +81,6 @@ def explore(model: Model, starts: Iterable[Step]) -> Explored:
                 else:
                     came[step.to] = Came(state, step, handoffs)
                     queue.append(step.to)
-            refuse_too_many(model, len(came))
     return explored
 
 
@@ -125,7 +132,7 @@ def shortest_way(model: Model, starts: Iterable[Step], x: Predicate) -> Way | No
     """The way to x with the fewest handoffs, or None where there is none.
 
     Raises:
-        DefinitionError: when there are too many states.
+        DefinitionError: when there are too many moves.
     """
     explored = explore(model, starts)
     best: Way | None = None

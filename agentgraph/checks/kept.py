@@ -10,6 +10,7 @@ from msgspec import Struct
 from agentgraph.checks.explored import that_reach
 from agentgraph.checks.lock import Known, Lock
 from agentgraph.checks.predicate import Predicate
+from agentgraph.checks.verdict import path_of
 from agentgraph.checks.ways import reached
 from agentgraph.possible.loosened import Guarantee, moved, told_together
 from agentgraph.possible.model import facts_in
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from agentgraph.checks.verdict import Verdict
+    from agentgraph.conversation.happening import Happening
     from agentgraph.errors import Finding
     from agentgraph.graph.topology import Topology
-    from agentgraph.machine.happening import Happening
     from agentgraph.possible.loosened import Kind
     from agentgraph.possible.model import Model, State, Step
 
@@ -118,7 +119,7 @@ class _Ways:
         if at >= _MOST_WAYS:
             return ()
         steps = self._to_nobody(gone.what) if gone.kind == "person" else self._against(gone.kind, gone.what, gone.other)
-        return tuple(str(step.happening) for step in steps)
+        return tuple(map(str, path_of(steps)))
 
     def _to_nobody(self, what: str) -> tuple[Step, ...]:
         """A way to where a person can be reached no longer."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from agentgraph.checks.predicate import AnyOf, Calls, Enters, Inside, Predicate, calls, enters, inside
+from agentgraph.checks.predicate import AnyOf, Calls, Enters, Inside, Predicate, Succeeds, calls, enters, inside
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
 from agentgraph.possible.rooms import names_of
@@ -35,7 +35,7 @@ def _check(graph: str, names: Names, predicate: Predicate) -> None:
         case Enters(name) if name not in names.agents:
             hint = f"; {name!r} is a group: write inside({name!r})" if name in names.groups else ""
             raise DefinitionError(f"{predicate}: {graph!r} has no agent {name!r}; it has {listed(names.agents)}{hint}")
-        case Calls(name) if name not in names.tools:
+        case Calls(name) | Succeeds(name) if name not in names.tools:
             hint = f"; {name!r} is an agent: write enters({name!r})" if name in names.agents else ""
             raise DefinitionError(f"{predicate}: {graph!r} has no tool {name!r}; it has {listed(names.tools)}{hint}")
         case Inside(name) if name not in names.groups:

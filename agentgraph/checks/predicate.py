@@ -1,4 +1,4 @@
-"""What a spec speaks of: an agent is entered, a tool is called, the conversation is inside a group."""
+"""What a spec speaks of: an agent is entered, a tool is called or succeeds, the conversation is inside a group."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from agentgraph.conversation.happening import Happening, HappeningKind
 from agentgraph.errors import DefinitionError
-from agentgraph.machine.happening import Happening, NameKind
+from agentgraph.machine.happening import NameKind
 
 if TYPE_CHECKING:
     from agentgraph.definition.agent import Agent
@@ -22,8 +23,13 @@ class Predicate(Struct, frozen=True):
         """Whether `happening` is of this sort."""
         raise NotImplementedError
 
+    @property
+    def kinds(self) -> frozenset[HappeningKind]:
+        """The kinds that happenings of this sort may be of, beside those that every spec is shown."""
+        return frozenset()
+
     def sees(self, tool: str) -> bool:  # noqa: ARG002 - most predicates look at agents
-        """Whether calls of `tool` are of this sort."""
+        """Whether calls of `tool`, or what they come to, are of this sort."""
         return False
 
     @property
@@ -53,14 +59,10 @@ class Enters(Predicate, frozen=True):
         return f"enters({self.agent!r})"
 
 
-class Calls(Predicate, frozen=True):
-    """A tool runs. A call that was refused did not happen; one that failed did: a *fact* says whether a tool has succeeded."""
+class _OfTool(Predicate, frozen=True):
+    """Happenings of one tool."""
 
     tool: str
-
-    def holds(self, happening: Happening) -> bool:
-        """Whether it is this tool that runs."""
-        return happening.kind == "call" and happening.name == self.tool
 
     def sees(self, tool: str) -> bool:
         """Whether it is this tool."""
@@ -71,8 +73,32 @@ class Calls(Predicate, frozen=True):
         """The tool."""
         return (("tool", self.tool),)
 
+
+class Calls(_OfTool, frozen=True):
+    """An execution of a tool is started; each attempt is one. A call that was refused did not happen; one that failed did."""
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this tool that is started."""
+        return happening.kind == "call" and happening.name == self.tool
+
     def __str__(self) -> str:
         return f"calls({self.tool!r})"
+
+
+class Succeeds(_OfTool, frozen=True):
+    """A tool ran and gave its output."""
+
+    @property
+    def kinds(self) -> frozenset[HappeningKind]:
+        """What a tool comes to."""
+        return frozenset({"success"})
+
+    def holds(self, happening: Happening) -> bool:
+        """Whether it is this tool that gave its output."""
+        return happening.kind == "success" and happening.name == self.tool
+
+    def __str__(self) -> str:
+        return f"succeeds({self.tool!r})"
 
 
 class Inside(Predicate, frozen=True):
@@ -102,6 +128,11 @@ class AnyOf(Predicate, frozen=True):
         """Whether one of them holds."""
         return any(one.holds(happening) for one in self.each)
 
+    @property
+    def kinds(self) -> frozenset[HappeningKind]:
+        """Those of each."""
+        return frozenset(kind for one in self.each for kind in one.kinds)
+
     def sees(self, tool: str) -> bool:
         """Whether one of them sees it."""
         return any(one.sees(tool) for one in self.each)
@@ -121,8 +152,20 @@ def enters(agent: str | Agent) -> Predicate:
 
 
 def calls(tool: str | Tool) -> Predicate:
-    """`tool` runs, whatever comes of it. A call that is refused does not run."""
+    """An execution of `tool` is started, whatever comes of it; each attempt is one. A call that is refused does not start."""
     return Calls(_name(tool, "calls"))
+
+
+def succeeds(tool: str | Tool) -> Predicate:
+    """`tool` ran and gave its output. One that raised, timed out or was cut off did not, nor one that was not run.
+
+    >>> from agentgraph import Agent, AgentGraph, Tool
+    >>> from agentgraph.checks import precedes
+    >>> desk = AgentGraph.of(Agent("Desk", tools=[Tool(name="verify", sets="verified"), Tool(name="refund", requires="verified")]))
+    >>> desk.prove(precedes(succeeds("verify"), calls("refund"))).holds
+    True
+    """
+    return Succeeds(_name(tool, "succeeds"))
 
 
 def inside(group: str | AgentGroup) -> Predicate:
@@ -144,5 +187,5 @@ def checked_predicate(given: Any, where: str) -> Predicate:
         DefinitionError: saying what to write instead.
     """
     if not isinstance(given, Predicate):
-        raise DefinitionError(f"{where} was given {given!r:.60}; give enters(agent), calls(tool) or inside(group)")
+        raise DefinitionError(f"{where} was given {given!r:.60}; give enters(agent), calls(tool), succeeds(tool) or inside(group)")
     return given

@@ -8,7 +8,7 @@ from agentgraph.checks.answers import answer
 from agentgraph.checks.named import check_names
 from agentgraph.checks.questions import Question
 from agentgraph.checks.spec import Spec
-from agentgraph.checks.verdict import ALWAYS_ASSUMED, Verdict
+from agentgraph.checks.verdict import ALWAYS_ASSUMED, Verdict, path_of
 from agentgraph.checks.walk import counterexample
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.findings import structural
@@ -26,7 +26,7 @@ _OBLIGE = "let the agents on the path not finish (may_finish=False) before it ha
 def prove(topology: Topology, demand: Spec | Question) -> Verdict:
     """Whether `demand` holds of every conversation on `topology`; if not, a shortest that breaks it. The same each time.
 
-    O(agents * 2^facts * states of the spec), and what is offered at each.
+    O(agents * 2^facts * states of the spec) at worst, and what is offered at each; what can make no difference to a spec is left out.
 
     Raises:
         DefinitionError: for a spec that names what is not there, a topology that cannot be compiled, and one that is too large.
@@ -34,7 +34,7 @@ def prove(topology: Topology, demand: Spec | Question) -> Verdict:
     given: Any = demand
     if not isinstance(given, Spec | Question):
         raise DefinitionError(
-            f"prove was given {given!r:.60}; give a spec such as precedes(calls('verify'), calls('refund')), or a question such as reaches('Human')"
+            f"prove was given {given!r:.60}; give a spec such as precedes(succeeds('verify'), calls('refund')), or a question such as reaches('Human')"
         )
     refuse_broken(topology)
     return answer(topology, given) if isinstance(given, Question) else _proved(topology, given)
@@ -42,11 +42,11 @@ def prove(topology: Topology, demand: Spec | Question) -> Verdict:
 
 def _proved(topology: Topology, spec: Spec) -> Verdict:
     check_names(topology, spec.predicates)
-    steps = counterexample(Model(topology), spec)
+    steps = counterexample(Model(topology, heeds=spec.heeds), spec)
     return Verdict(
         holds=steps is None,
         spec=spec,
-        path=tuple(step.happening for step in steps or ()),
+        path=path_of(steps or ()),
         assumptions=ALWAYS_ASSUMED if spec.is_safety else ALWAYS_ASSUMED + _OF_ENDINGS,
         advice=_GUARD if spec.is_safety else _OBLIGE,
         topology=topology,

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import Struct
 
 from agentgraph.checks.predicate import Predicate, checked_predicate
+from agentgraph.conversation.happening import Happening, HappeningKind
 from agentgraph.errors import DefinitionError
-from agentgraph.machine.happening import BROKEN, Happening, NameKind
+from agentgraph.machine.happening import BROKEN, SHOWN, NameKind, is_shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,9 +46,18 @@ class Spec(Struct, frozen=True):
         """The agents, tools and groups it speaks of."""
         return tuple(name for p in self.predicates for name in p.names)
 
+    @property
+    def kinds(self) -> frozenset[HappeningKind]:
+        """The kinds of happenings that it is shown. One of your own that looks at more than agents entered, tools called and turns ended says so."""
+        return SHOWN.union(*(p.kinds for p in self.predicates))
+
     def sees(self, tool: str) -> bool:
-        """Whether calls of `tool` can change its state."""
+        """Whether calls of `tool`, or what they come to, can change its state."""
         return any(p.sees(tool) for p in self.predicates)
+
+    def heeds(self, happening: Happening) -> bool:
+        """Whether `happening` can change its state. A proof leaves out what leads to nothing that can; a spec of your own need not say more."""
+        return is_shown(self, happening)
 
     def check(self, run: Any, graph: Any = None, outcome: Callable[[Message], CallOutcome | None] | None = None) -> Judgement:
         """Whether a recorded run keeps to it: a result, a trace, a context, a list of messages, or a dictionary with "messages".
@@ -74,7 +84,15 @@ class Spec(Struct, frozen=True):
         return f"{words}({', '.join(str(getattr(self, name)) for name in self.__struct_fields__)})"
 
 
-class Never(Spec, frozen=True):
+class _OfPredicates(Spec, frozen=True):
+    """A demand that looks at its predicates alone, and at ends of turns if those can break it."""
+
+    def heeds(self, happening: Happening) -> bool:
+        """Whether one of its predicates holds, or a turn ends and that can break it."""
+        return any(p.holds(happening) for p in self.predicates) or (happening.kind == "final" and not self.is_safety)
+
+
+class Never(_OfPredicates, frozen=True):
     """p does not happen."""
 
     p: Predicate
@@ -83,7 +101,7 @@ class Never(Spec, frozen=True):
         return BROKEN if self.p.holds(happening) else state
 
 
-class Precedes(Spec, frozen=True):
+class Precedes(_OfPredicates, frozen=True):
     """No q before a p."""
 
     p: Predicate
@@ -95,7 +113,7 @@ class Precedes(Spec, frozen=True):
         return BROKEN if self.q.holds(happening) else 0
 
 
-class LeadsTo(Spec, frozen=True):
+class LeadsTo(_OfPredicates, frozen=True):
     """After p, no finishing without q."""
 
     is_safety: ClassVar[bool] = False
@@ -110,7 +128,7 @@ class LeadsTo(Spec, frozen=True):
         return 1 if self.p.holds(happening) else state
 
 
-class Passes(Spec, frozen=True):
+class Passes(_OfPredicates, frozen=True):
     """No finishing without p."""
 
     is_safety: ClassVar[bool] = False
@@ -122,7 +140,7 @@ class Passes(Spec, frozen=True):
         return BROKEN if happening.kind == "final" else 0
 
 
-class AtMost(Spec, frozen=True):
+class AtMost(_OfPredicates, frozen=True):
     """p happens at most k times. The state counts."""
 
     k: int
@@ -134,7 +152,7 @@ class AtMost(Spec, frozen=True):
         return state + 1 if state < self.k else BROKEN
 
 
-class NeverBetween(Spec, frozen=True):
+class NeverBetween(_OfPredicates, frozen=True):
     """No p after an a, until a b."""
 
     p: Predicate
@@ -144,6 +162,18 @@ class NeverBetween(Spec, frozen=True):
     def _after(self, state: int, happening: Happening) -> int:
         if self.b.holds(happening):
             return 0
+        if state and self.p.holds(happening):
+            return BROKEN
+        return 1 if self.a.holds(happening) else state
+
+
+class NeverAfter(_OfPredicates, frozen=True):
+    """No p once a has happened."""
+
+    p: Predicate
+    a: Predicate
+
+    def _after(self, state: int, happening: Happening) -> int:
         if state and self.p.holds(happening):
             return BROKEN
         return 1 if self.a.holds(happening) else state
@@ -180,3 +210,11 @@ def at_most(k: int, p: Predicate) -> Spec:
 def never_between(p: Predicate, a: Predicate, b: Predicate) -> Spec:
     """No p after an a until a b. b is looked at first, then p, then a."""
     return NeverBetween(*(checked_predicate(given, "never_between(p, a, b)") for given in (p, a, b)))
+
+
+def never_after(p: Predicate, a: Predicate) -> Spec:
+    """No p once a has happened. p is looked at first, then a: an a that shows with a p counts from the next happening.
+
+    `never_after(p, p)` is `at_most(1, p)`.
+    """
+    return NeverAfter(checked_predicate(p, "never_after(p, a)"), checked_predicate(a, "never_after(p, a)"))

@@ -14,12 +14,11 @@ from agentgraph.checks.named import predicate_of
 from agentgraph.checks.predicate import Predicate, enters
 from agentgraph.checks.prove import prove
 from agentgraph.checks.ways import live_handoffs, reached
+from agentgraph.conversation.happening import Happening
 from agentgraph.errors import Finding
 from agentgraph.graph.edge import listed
 from agentgraph.graph.findings import structural
-from agentgraph.machine.happening import Happening
-from agentgraph.possible.model import may_end
-from agentgraph.possible.rooms import names_of
+from agentgraph.possible.rooms import may_end, names_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

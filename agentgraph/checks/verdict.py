@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agentgraph.errors import DefinitionError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from agentgraph.conversation.happening import Happening
     from agentgraph.graph.topology import Topology
-    from agentgraph.machine.happening import Happening
     from agentgraph.possible.model import Step
     from agentgraph.views.diagram import Diagram
 
@@ -20,6 +23,17 @@ ALWAYS_ASSUMED = (
     "conversations begin at an entry without facts, or go on from a context of this graph",
 )
 """What every verdict rests on."""
+
+
+def path_of(steps: Iterable[Step]) -> tuple[Happening, ...]:
+    """The moves of a way, a call and what it comes to as one: "call refund" gives its output, "call refund, which fails" does not."""
+    return tuple(_shown(step) for step in steps if step.is_move)
+
+
+def _shown(step: Step) -> Happening:
+    if step.lost:
+        return replace(step.happening, reason="whose output nobody hears of")
+    return replace(step.happening, reason="which fails") if step.fails else step.happening
 
 
 class Replay(Protocol):
@@ -36,7 +50,7 @@ class Verdict(Struct, frozen=True, kw_only=True, eq=False):
     holds: bool
     spec: Any
     path: tuple[Happening, ...] = ()
-    """The shortest counterexample; of a question that holds, the shortest way."""
+    """The shortest counterexample; of a question that holds, the shortest way. A call and what it comes to are one move."""
     assumptions: tuple[str, ...] = ALWAYS_ASSUMED
     advice: str = ""
     """What to do about it."""
@@ -55,7 +69,7 @@ class Verdict(Struct, frozen=True, kw_only=True, eq=False):
     def __repr__(self) -> str:
         lines = [f"{'holds' if self.holds else 'refuted'}: {self.spec}"]
         if self.path:
-            lines.append(f"  {'by' if self.holds else 'because'}: {' -> '.join(map(str, self.path))}")
+            lines.append(f"  {'by' if self.holds else 'because'}: {self._way}")
         if self.agents:
             lines.append(f"  agents: {', '.join(map(repr, self.agents))}")
         if self.advice and not self.holds:
@@ -65,8 +79,14 @@ class Verdict(Struct, frozen=True, kw_only=True, eq=False):
 
     def __str__(self) -> str:
         """One line."""
-        why = " -> ".join(map(str, self.path)) or ", ".join(map(repr, self.agents))
+        why = self._way or ", ".join(map(repr, self.agents))
         return f"{'holds' if self.holds else 'refuted'}: {self.spec}" + (f": {why}" if why else "")
+
+    @property
+    def _way(self) -> str:
+        """The path in words; where a call that comes back is what breaks the spec, it is said behind it, since it is no move."""
+        back = [f" (and {step.happening})" for step in self.steps if not step.is_move]
+        return " -> ".join(map(str, self.path)) + "".join(back)
 
     def replay(self, *, stub: bool = True) -> Any:
         """Execute the path through the real runner, with a scripted model: the `RunResult` of all its turns.

@@ -58,5 +58,5 @@ def _made(target: str, make: Any, topology: Topology) -> Any:
 
 def _wrong(target: str, given: Any) -> DefinitionError:
     return DefinitionError(
-        f"{target} gives {given!r:.60}; a policy is a spec such as precedes(calls('verify'), calls('refund')), or a question such as reaches('Human'): give a list or a dict of them, or a function of the graph"
+        f"{target} gives {given!r:.60}; a policy is a spec such as precedes(succeeds('verify'), calls('refund')), or a question such as reaches('Human'): give a list or a dict of them, or a function of the graph"
     )

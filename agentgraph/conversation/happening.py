@@ -41,8 +41,10 @@ class Happening(Struct, frozen=True, gc=False, omit_defaults=True):
     attempt: int = 0
     """Of a `call`: 1 for the first execution of this call, 2 for the next."""
     reason: str = ""
+    """Of a `refusal`: why. Of a `call` in the path of a verdict, where it is one move with what it came to: that it fails."""
     sure: bool = True
     """Whether it is known to have happened. A `call` that is not may have run, or not, and may have succeeded: nobody heard of it again."""
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}" if self.name else self.kind
+        words = f"{self.kind} {self.name}" if self.name else self.kind
+        return f"{words}, {self.reason}" if self.reason and self.kind == "call" else words

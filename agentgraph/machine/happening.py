@@ -7,8 +7,6 @@ from typing import Literal, Protocol
 
 from agentgraph.conversation.happening import Happening, HappeningKind
 
-__all__ = ["BROKEN", "SHOWN", "Happening", "Monitor", "NameKind", "is_shown"]
-
 NameKind = Literal["agent", "tool", "group"]
 
 

@@ -21,8 +21,8 @@ from agentgraph.possible.rooms import names_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from agentgraph.conversation.happening import Happening
     from agentgraph.graph.topology import Topology
-    from agentgraph.machine.happening import Happening
     from agentgraph.possible.model import State, Step
 
 MOST_WALKED = 100_000

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
+from agentgraph.conversation.happening import Happening
 from agentgraph.graph.inside import inside_of
-from agentgraph.machine.happening import Happening
 
 if TYPE_CHECKING:
+    from agentgraph.definition.agent import Agent
     from agentgraph.definition.tool import Tool
     from agentgraph.graph.edge import Edge
     from agentgraph.graph.topology import Topology
@@ -38,6 +39,16 @@ class Room:
                 if edge.target not in seen and edge.handoff.requires <= facts:
                     seen[edge.target] = None
                     todo.append(edge.target)
+
+
+def may_end(agent: Agent) -> bool:
+    """Whether turns may end at `agent`: by an answer, or because its handler says so."""
+    return agent.may_finish or agent.on_tool_output is not None
+
+
+def outcome(tool: Tool, agent: str, *, given: bool) -> Happening:
+    """That a call of `agent`'s gave its output, or that it failed."""
+    return Happening("success" if given else "failure", tool.name, agent)
 
 
 def outermost(topology: Topology, also: Iterable[str] = ()) -> Room:

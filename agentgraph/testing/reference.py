@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agentgraph.conversation.frozen import thaw
+from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.text import as_text
 from agentgraph.definition.group import AgentGroup
 from agentgraph.definition.shape import Mismatch
-from agentgraph.machine.happening import BROKEN, Happening
+from agentgraph.machine.happening import BROKEN, is_shown
 from agentgraph.testing.stubs import DENIED, FAILS, answer_of, lands, saw
 
 if TYPE_CHECKING:
@@ -97,7 +98,11 @@ class Reference:
 
     def watching(self, state: State, happening: Happening) -> State:
         """`state`, after what watches has seen `happening`."""
-        return state._replace(watched=tuple(m.after(at, happening) for m, at in zip(self.monitors, state.watched, strict=True)))
+        return state._replace(
+            watched=tuple(
+                m.after(at, happening) if is_shown(m, happening) else at for m, at in zip(self.monitors, state.watched, strict=True)
+            )
+        )
 
     def broken(self, state: State) -> str | None:
         """The monitor that has seen what must not be."""
@@ -147,13 +152,14 @@ class Reference:
             fate, now = answers[-1].fate, list[Happening]()
             if fate in ("ran", "failed"):
                 assert tool is not None
-                now = self._calling(state.agent, tool)
-                ends = tool.final and fate == "ran"
-                state = state._replace(facts=state.facts | tool.sets if fate == "ran" else state.facts)
+                gave = fate == "ran" and not self._unset(tool)
+                now = [*self._calling(state.agent, tool), Happening("success" if gave else "failure", tool.name, state.agent)]
+                ends = tool.final and gave
+                state = state._replace(facts=state.facts | tool.sets if gave else state.facts)
             elif fate == "handed":
                 assert edge is not None
                 now = [self.entering(edge.target)]
-            if ends and fate == "ran":
+            if ends:
                 now = [*now, _FINAL(state.agent)]
             for happening in now:
                 state = self.watching(state, happening)
@@ -164,6 +170,11 @@ class Reference:
         moved = next((answer.target for answer in answers if answer.fate == "handed"), None)
         state = state._replace(agent=moved or state.agent)
         return Turned(before, state, reply, tuple(answers), tuple(happened), "final" if ends else "")
+
+    def _unset(self, tool: Tool) -> bool:
+        """Whether the output of `tool` says that it has not done what its facts stand for."""
+        value = self.values.get(tool.name, "")
+        return bool(tool.sets) and (value is None or value is False)
 
     def _waits(self, tool: Tool) -> bool:
         """Whether a call of `tool` starts only when those before it in the reply are answered: it ends the turn, or its guard or a monitor looks
@@ -191,8 +202,9 @@ class Reference:
             return Answered(call, "misfit", pieces=("error:", "do not fit"))
         if tool.needs_approval and call.id.endswith(DENIED):
             return Answered(call, "denied", pieces=("error:", "not approved"))
+        success = [Happening("success", tool.name, state.agent)] if tool.agent is None else []
         end = [_FINAL(state.agent)] if tool.final else []
-        if self.breaks(state, *self._calling(state.agent, tool), *end):
+        if self.breaks(state, *self._calling(state.agent, tool), *success, *end):
             return Answered(call, "unmet", pieces=("error:", "would break"))
         return self._ran(call, tool, seen)
 

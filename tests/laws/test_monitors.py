@@ -12,10 +12,11 @@ from msgspec.structs import replace
 from agentgraph import Agent, AgentGraph, AgentRunner, Context, Machine, RunConfig, RunResult, Trace
 from agentgraph.checks import Spec, enters, passes
 from agentgraph.conversation.context import Pending
+from agentgraph.conversation.happening import Happening
 from agentgraph.engine import Finish, ModelReplied, OutputHandled, ToolReturned, due, step
 from agentgraph.engine.happened import happened
 from agentgraph.engine.trace import replay
-from agentgraph.machine.happening import BROKEN, Happening
+from agentgraph.machine.happening import BROKEN
 from tests.laws.test_runs import configs, outcome
 from tests.strategies import Improviser, Move, conversations, monitored
 

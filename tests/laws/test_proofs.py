@@ -11,10 +11,26 @@ from typing import Any, NamedTuple
 from hypothesis import given, settings, strategies as st
 
 from agentgraph import Agent, AgentGraph, AgentGroup, AgentRunner, Context, RunConfig, RunResult, Tool, Trace
-from agentgraph.checks import Happening, at_most, calls, enters, inside, leads_to, never, never_between, passes, precedes
-from agentgraph.checks.spec import AtMost, LeadsTo, Never, NeverBetween, Passes, Precedes, Spec
+from agentgraph.checks import (
+    Happening,
+    Verdict,
+    at_most,
+    calls,
+    enters,
+    inside,
+    leads_to,
+    never,
+    never_after,
+    never_between,
+    passes,
+    precedes,
+    succeeds,
+)
+from agentgraph.checks.spec import AtMost, LeadsTo, Never, NeverAfter, NeverBetween, Passes, Precedes, Spec
+from agentgraph.conversation.happening import HappeningKind
 from agentgraph.engine.events import ToolReturned, UserSaid
 from agentgraph.graph.edge import Group
+from agentgraph.machine.happening import BROKEN
 from tests.strategies import Improviser, Move, conversations
 
 MANY = settings(max_examples=5_000 if os.environ.get("CI") else settings().max_examples)
@@ -89,15 +105,34 @@ def graphs(draw: st.DrawFn) -> AgentGraph:
 def specs(draw: st.DrawFn, graph: AgentGraph) -> Spec:
     inner = [tool.agent for agent in graph.agents.values() for tool in agent.tools if tool.agent is not None]
     known: list[Any] = [enters(name) for name in graph.agents]
-    known += [calls(tool.name) for agent in graph.agents.values() for tool in agent.tools]
+    known += [of(tool.name) for agent in graph.agents.values() for tool in agent.tools for of in (calls, succeeds)]
     known += [inside(name) for name in graph.groups]
     for who in inner:
-        known += [enters("I"), *(calls(tool.name) for tool in next(iter([who] if isinstance(who, Agent) else who.agents())).tools)]
+        root = who if isinstance(who, Agent) else next(who.agents())
+        known += [enters("I"), *(of(tool.name) for tool in root.tools for of in (calls, succeeds))]
         known += [inside("crew")] if isinstance(who, AgentGroup) else []
     one = st.sampled_from(known)
     p, q, r = (draw(one | st.builds(lambda a, b: a | b, one, one)) for _ in range(3))
     made = [never(p), precedes(p, q), leads_to(p, q), passes(p), at_most(draw(st.integers(0, 2)), p), never_between(p, q, r)]
+    made += [never_after(p, q), UserSpec(p)]
     return draw(st.sampled_from(made))
+
+
+class UserSpec(Spec, frozen=True):
+    """A demand of a user's own, of which nothing is known: no p twice in a turn, nor after a call that failed."""
+
+    p: Any
+
+    @property
+    def kinds(self) -> frozenset[HappeningKind]:
+        return super().kinds | {"success", "failure"}
+
+    def _after(self, state: int, happening: Happening) -> int:
+        if state and self.p.holds(happening):
+            return BROKEN
+        if happening.kind == "final":
+            return 0
+        return 1 if happening.kind == "failure" or self.p.holds(happening) else state
 
 
 # -- what the specs mean, in English, over a whole run -----------------------------------------------------------------
@@ -123,7 +158,22 @@ def broken(spec: Any, run: list[Happening]) -> bool:
             return sum(map(p.holds, run)) > k
         case NeverBetween(p, a, b):
             return p.holds(now) and not b.holds(now) and last(before, a) > last(before, b)
+        case NeverAfter(p, a):
+            return p.holds(now) and last(before, a) >= 0
+        case UserSpec(p):
+            return bool(p.holds(now)) and noted(before, p)
     raise AssertionError(spec)
+
+
+def noted(run: list[Happening], p: Any) -> bool:
+    """Whether p happened in this turn, or a call failed in it."""
+    turn = run[max((at + 1 for at, happening in enumerate(run) if happening.kind == "final"), default=0) :]
+    return any(happening.kind == "failure" or p.holds(happening) for happening in turn)
+
+
+def first_broken(spec: Any, run: list[Happening], known: int = 0) -> int | None:
+    """How much of `run` breaks the spec; its first `known` happenings do not."""
+    return next((end for end in range(known + 1, len(run) + 1) if broken(spec, run[:end])), None)
 
 
 def remembered(spec: Any, run: list[Happening]) -> Any:
@@ -137,6 +187,10 @@ def remembered(spec: Any, run: list[Happening]) -> Any:
             return sum(map(p.holds, run))
         case NeverBetween(_, a, b):
             return last(run, a) > last(run, b)
+        case NeverAfter(_, a):
+            return last(run, a) >= 0
+        case UserSpec(p):
+            return noted(run, p)
     return None
 
 
@@ -157,8 +211,21 @@ class At:
     doing: str = "asked"
 
 
+class Next(NamedTuple):
+    """What may come next: one move, with all that is seen of it; or coming back from a tool, which is none."""
+
+    happenings: tuple[Happening, ...]
+    to: At
+    is_move: bool = True
+
+
+def came_to(tool: Tool, agent: str, *, given: bool) -> Happening:
+    return Happening("success" if given else "failure", tool.name, agent)
+
+
 class Runs:
-    """All the runs of a graph, step by step; calls succeed or fail, and runs inside tools may be cut off anywhere."""
+    """All the runs of a graph, step by step. Calls succeed, fail, or give an output that nobody hears of, and runs inside tools may be
+    cut off anywhere. Nothing is left out."""
 
     def __init__(self, graph: AgentGraph) -> None:
         self.graph = graph
@@ -166,30 +233,25 @@ class Runs:
         self.rooms: dict[tuple[str, ...], Any] = {(): (dict(graph.agents), handoffs)}
         self.around = {name: graph.groups_of(name) for name in graph.agents}
 
-    def enter(self, place: tuple[str, ...], name: str) -> Happening:
-        return Happening("enter", name, groups=self.around[name])
+    def enter(self, place: tuple[str, ...], name: str) -> tuple[Happening]:
+        return (Happening("enter", name, groups=self.around[name]),)
 
-    def starts(self) -> Iterator[tuple[Happening, At]]:
+    def starts(self) -> Iterator[Next]:
         for name in self.graph.entries:
-            yield self.enter((), name), At((Frame((), name),), frozenset())
+            yield Next(self.enter((), name), At((Frame((), name),), frozenset()))
 
-    def next(self, at: At) -> Iterator[tuple[Happening | None, At]]:
+    def next(self, at: At) -> Iterator[Next]:
         (place, name), outer = at.frames[-1], at.frames[:-1]
         everybody, handoffs = self.rooms[place]
         agent: Agent = everybody[name]
         if at.doing == "entering":
-            yield self.enter(place, name), replace(at, doing="asked")
+            yield Next(self.enter(place, name), replace(at, doing="asked"))
             return
         answers = at.doing == "ending" or agent.may_finish or agent.on_tool_output is not None
         if outer:
-            caller = self.rooms[outer[-1].place][0][outer[-1].agent]
-            tool = next(t for t in caller.tools if t.name == place[-1])
-            if at.doing == "asked" or tool.output_extractor is not None:
-                yield None, At(outer, at.facts)
-            if answers:
-                yield None, At(outer, at.facts | tool.sets, "ending" if tool.final else "asked")
+            yield from self.back(at, outer, answers=answers)
         elif answers:
-            yield Happening("final", agent=name), replace(at, doing="asked")
+            yield Next((Happening("final", agent=name),), replace(at, doing="asked"))
         if at.doing == "ending":
             return
         for tool in agent.tools:
@@ -197,39 +259,48 @@ class Runs:
                 yield from self.called(at, tool, Happening("call", tool.name, name))
         for source, target, requires in handoffs:
             if source == name and requires <= at.facts:
-                yield self.enter(place, target), replace(at, frames=(*outer, Frame(place, target)))
+                yield Next(self.enter(place, target), replace(at, frames=(*outer, Frame(place, target))))
 
-    def called(self, at: At, tool: Tool, happening: Happening) -> Iterator[tuple[Happening, At]]:
+    def back(self, at: At, outer: tuple[Frame, ...], *, answers: bool) -> Iterator[Next]:
+        caller = outer[-1].agent
+        tool = next(t for t in self.rooms[outer[-1].place][0][caller].tools if t.name == at.frames[-1].place[-1])
+        given, failed = came_to(tool, caller, given=True), came_to(tool, caller, given=False)
+        if at.doing == "asked" or tool.output_extractor is not None:
+            yield Next((failed,), At(outer, at.facts), is_move=False)
+        if answers:
+            yield Next((given,), At(outer, at.facts | tool.sets, "ending" if tool.final else "asked"), is_move=False)
+            yield Next((given,), At(outer, at.facts), is_move=False)
+
+    def called(self, at: At, tool: Tool, call: Happening) -> Iterator[Next]:
         place, name = at.frames[-1]
         if tool.agent is None:
-            yield happening, at
-            yield happening, replace(at, facts=at.facts | tool.sets, doing="ending" if tool.final else "asked")
+            given, failed = came_to(tool, name, given=True), came_to(tool, name, given=False)
+            yield Next((call, failed), at)
+            yield Next((call, given), replace(at, facts=at.facts | tool.sets, doing="ending" if tool.final else "asked"))
+            yield Next((call, given), at)
             return
         there = (*place, name, tool.name)
         crew = [tool.agent] if isinstance(tool.agent, Agent) else list(tool.agent.agents())
         handoffs = [] if isinstance(tool.agent, Agent) else [(source, h.target_name, h.requires) for source, h in tool.agent.handoffs]
         self.rooms[there] = ({who.name: who for who in crew}, handoffs)
         self.around.update({who.name: (tool.agent.name,) if isinstance(tool.agent, AgentGroup) else () for who in crew})
-        yield happening, replace(at, frames=(*at.frames, Frame(there, crew[0].name)), doing="entering")
+        yield Next((call,), replace(at, frames=(*at.frames, Frame(there, crew[0].name)), doing="entering"))
 
     def shortest_that_breaks(self, spec: Spec) -> int | None:
-        """The length of the shortest run that breaks `spec`."""
-        runs = [([happening], at) for happening, at in self.starts()]
+        """The moves of the shortest run that breaks `spec`."""
+        runs = [(list(happenings), at, 0) for happenings, at, _ in self.starts()]
         seen: set[Any] = set()
         for length in counting(1):
-            if any(broken(spec, run) for run, _ in runs):
-                return length
-            longer: list[tuple[list[Happening], At]] = []
-            for run, at in runs:
+            longer: list[tuple[list[Happening], At, int]] = []
+            for run, at, known in runs:  # grows as it is walked
+                if first_broken(spec, run, known):
+                    return length
                 key = (at, remembered(spec, run))
                 if key in seen:
                     continue
                 seen.add(key)
-                for happening, to in self.next(at):
-                    if happening is None:
-                        runs.append((run, to))
-                    else:
-                        longer.append(([*run, happening], to))
+                for happenings, to, is_move in self.next(at):
+                    (longer if is_move else runs).append(([*run, *happenings], to, len(run)))
             if not longer:
                 return None
             runs = longer
@@ -266,6 +337,8 @@ def spoken(messages: list[Any], ran: set[str], trace: Trace, agents: Any) -> Ite
                     yield "enter", child[0][1].agent or ""
                     returned = {event.call_id for event in child.events if isinstance(event, ToolReturned)}
                     yield from spoken(list(child[-1][1].messages), returned, child, agents)
+                came = next(event for event in trace.events if isinstance(event, ToolReturned) and event.call_id == call.id)
+                yield "success" if came.error is None else "failure", call.name
             elif call.id in answers and answers[call.id].agent is not None:
                 yield "enter", answers[call.id].agent
 
@@ -285,12 +358,34 @@ def test_a_proof_agrees_with_enumeration_and_what_it_refutes_really_happens(data
     assert (len(verdict.path) or None) == length
     assert bool(verdict) == (length is None)
     if not verdict:
-        assert broken(spec, list(verdict.path))
+        run = [happening for step in verdict.steps for happening in step.happenings]
+        end = first_broken(spec, run)
+        assert end is not None
+        assert end > len(run) - len(verdict.steps[-1].happenings)
         result = verdict.replay()
         graph.entry = verdict.path[0].name
         happened = told(result, result.trace, graph)
-        assert happened[: len(verdict.path)] == [(happening.kind, happening.name) for happening in verdict.path]
+        assert happened[:end] == seen(verdict)[:end]
+        assert [str(happening) for happening in verdict.path] == [words for step in verdict.steps for words in said(step)]
         assert verdict.to_mermaid()
+
+
+def seen(verdict: Verdict) -> list[tuple[str, str]]:
+    """What the runner sees of a path: an output that nobody hears of is a failure to it."""
+    found: list[tuple[str, str]] = []
+    for step in verdict.steps:
+        lost = {back.outcome for back in step.returns if back.lost} | ({step.happenings[-1]} if step.lost else set())
+        found += [("failure" if happening in lost else happening.kind, happening.name) for happening in step.happenings]
+    return found
+
+
+def said(step: Any) -> list[str]:
+    """What a path says of a step: a call and what it comes to as one; nothing of coming back."""
+    *_, kind = [happening.kind for happening in step.happenings]
+    if step.happening.kind != "call":
+        return [str(step.happening)] if step.happening.kind in ("enter", "final") else []
+    lost = ", whose output nobody hears of" if step.lost else ""
+    return [f"call {step.happening.name}" + (", which fails" if kind == "failure" else lost)]
 
 
 @given(st.data(), st.lists(conversations(), min_size=1, max_size=3))

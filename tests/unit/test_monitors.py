@@ -27,7 +27,8 @@ from agentgraph import (
     tool,
 )
 from agentgraph.checks import Spec, at_most, calls, enters, inside, leads_to, never, passes, precedes
-from agentgraph.machine.happening import Happening, Monitor
+from agentgraph.conversation.happening import Happening
+from agentgraph.machine.happening import Monitor
 
 
 @tool

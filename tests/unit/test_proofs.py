@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import pytest
@@ -13,20 +13,25 @@ from agentgraph import Agent, AgentGraph, AgentGroup, DefinitionError, Final, Fo
 from agentgraph.checks import (
     ALL,
     Spec,
+    Verdict,
     at_most,
     calls,
     enters,
     inside,
     leads_to,
     never,
+    never_after,
     never_between,
     no_way_around,
     passes,
     precedes,
     reaches,
+    succeeds,
     within,
 )
-from agentgraph.possible.model import MOST_FACTS
+from agentgraph.checks.product import Product
+from agentgraph.checks.walk import MOST_MOVES, _set_by_set, _state_by_state
+from agentgraph.possible.model import MOST_FACTS, Model
 
 
 def nothing() -> None:
@@ -45,6 +50,7 @@ look, stop = Tool(name="look"), Tool(name="stop", final=True)
 mute = Agent("Mute", tools=[look], may_finish=False)
 ending = Agent("Ending", tools=[stop], may_finish=False)
 crew = AgentGroup("crew", root=Agent("Lead"), members=[Agent("Hand", tools=[look])], handoffs=[("Lead", "Hand")])
+pair = AgentGroup("pair", root=Agent("First", may_finish=False), members=[Agent("Second")], handoffs=[("First", "Second")])
 
 PATHS: list[tuple[AgentGraph, Spec, str]] = [
     (one(Agent("A", tools=[look])), never(enters("A")), "enter A"),
@@ -53,7 +59,7 @@ PATHS: list[tuple[AgentGraph, Spec, str]] = [
     # a final tool ends the turn when it succeeds; one that fails may be called again at once
     (one(ending), passes(calls("stop")), ""),
     (one(ending), leads_to(calls("stop"), enters("Ending")), "enter Ending -> call stop -> final"),
-    (one(ending), at_most(1, calls("stop")), "enter Ending -> call stop -> call stop"),
+    (one(ending), at_most(1, calls("stop")), "enter Ending -> call stop, which fails -> call stop"),
     # a turn goes on where it ended
     (
         one(Agent("A", tools=[stop.replace(sets="f"), look.replace(requires="f")], may_finish=False)),
@@ -118,6 +124,57 @@ PATHS: list[tuple[AgentGraph, Spec, str]] = [
         never(calls("look")),
         "enter A -> call ask -> enter I -> call stop -> call look",
     ),
+    # a call and what it comes to are one move; where that can matter it may fail
+    (one(Agent("A", tools=[look])), passes(succeeds("look")), "enter A -> final"),
+    (one(Agent("A", tools=[look])), never(succeeds("look")), "enter A -> call look"),
+    (one(Agent("A", tools=[look])), leads_to(calls("look"), succeeds("look")), "enter A -> call look, which fails -> final"),
+    (one(Agent("A", tools=[look])), at_most(1, succeeds("look")), "enter A -> call look -> call look"),
+    (one(Agent("A", tools=[look.replace(sets="f"), stop.replace(requires="f")])), precedes(succeeds("look"), calls("stop")), ""),
+    # an output that nobody hears of ends no turn
+    (
+        one(ending),
+        at_most(1, succeeds("stop")),
+        "enter Ending -> call stop, whose output nobody hears of -> call stop",
+    ),
+    (
+        one(Agent("A", tools=[Agent("I").as_tool(name="ask").replace(final=True)], may_finish=False)),
+        at_most(1, succeeds("ask")),
+        "enter A -> call ask -> enter I -> call ask -> enter I",
+    ),
+    # p is looked at before a, so that an a of the same step counts from the next
+    (one(Agent("A", tools=[look])), never_after(calls("look"), calls("look")), "enter A -> call look -> call look"),
+    (
+        one(Agent("A", tools=[look, stop])),
+        never_after(calls("look"), succeeds("stop")),
+        "enter A -> call stop, whose output nobody hears of -> call look",
+    ),
+    (one(Agent("A", tools=[look])), never_after(succeeds("look"), calls("look")), "enter A -> call look"),
+    # coming back is no move, and has succeeded where there was an answer
+    (one(Agent("A", tools=[Agent("I").as_tool(name="ask")])), never(succeeds("ask")), "enter A -> call ask -> enter I"),
+    (one(Agent("A", tools=[mute.as_tool(name="ask")])), never(succeeds("ask")), ""),
+    (
+        one(Agent("A", tools=[ending.as_tool(name="ask")])),
+        never(succeeds("ask")),
+        "enter A -> call ask -> enter Ending -> call stop",
+    ),
+    (
+        one(Agent("A", tools=[Agent("I").as_tool(name="ask"), look])),
+        never_between(calls("look"), calls("ask"), succeeds("ask")),
+        "enter A -> call ask -> enter I -> call look",
+    ),
+    # an answer inside matters for what it lets the caller do: only the member that is handed to may give it
+    (
+        one(Agent("A", tools=[pair.as_tool(name="ask").replace(sets="f"), look.replace(requires="f")])),
+        never(calls("look")),
+        "enter A -> call ask -> enter First -> enter Second -> call look",
+    ),
+    (one(Agent("A", tools=[pair.as_tool(name="ask")])), never(succeeds("ask")), "enter A -> call ask -> enter First -> enter Second"),
+    # a fact that only a handoff asks for
+    (
+        AgentGraph.of(Agent("A", tools=[look.replace(sets="f")], handoffs=[Handoff("B", requires="f")]), Agent("B", tools=[stop])),
+        never(calls("stop")),
+        "enter A -> call look -> enter B -> call stop",
+    ),
     # what an inside sets is the caller's
     (
         one(Agent("A", tools=[Agent("I", tools=[look.replace(sets="f")]).as_tool(name="ask"), stop.replace(requires="f")])),
@@ -134,15 +191,38 @@ def test_a_path_is_what_happens_and_is_executed(graph: AgentGraph, spec: Spec, p
     assert " -> ".join(map(str, verdict.path)) == path
     assert verdict.holds == (not path)
     if path:
-        assert spec_is_broken(spec, verdict.path)
+        assert spec_is_broken(spec, verdict)
         verdict.replay()
 
 
-def spec_is_broken(spec: Spec, path: Any) -> bool:
+def spec_is_broken(spec: Spec, verdict: Verdict) -> bool:
     state = spec.start
-    for happening in path:
-        state = spec.after(state, happening)
+    for step in verdict.steps:
+        for happening in step.happenings:
+            state = spec.after(state, happening)
     return state == -1
+
+
+def test_a_call_that_fails_in_a_path_fails_when_it_is_replayed() -> None:
+    graph = one(Agent("A", tools=[look, stop]))
+
+    failed = graph.prove(leads_to(calls("look"), succeeds("look"))).replay()
+    lost = graph.prove(never_after(calls("look"), succeeds("stop"))).replay()
+
+    asked = one(Agent("A", tools=[Agent("I").as_tool(name="ask").replace(final=True)], may_finish=False))
+    again = asked.prove(at_most(1, succeeds("ask"))).replay()
+
+    assert "this answer cannot be read in the path" in again.messages[2].text
+    assert [message.text for message in failed.messages if message.role == "tool"] == ["error: RuntimeError: this call fails in the path"]
+    assert next(message.text for message in lost.messages if message.role == "tool") == "error: RuntimeError: this call fails in the path"
+
+
+def test_a_verdict_says_that_coming_back_is_what_breaks_it() -> None:
+    verdict = one(Agent("A", tools=[Agent("I").as_tool(name="ask")])).prove(never(succeeds("ask")))
+
+    assert str(verdict) == "refuted: never(succeeds('ask')): enter A -> call ask -> enter I (and success ask)"
+    assert "because: enter A -> call ask -> enter I (and success ask)" in repr(verdict)
+    assert verdict.to_mermaid()
 
 
 # -- verdicts ----------------------------------------------------------------------------------------------------------
@@ -243,6 +323,7 @@ def test_a_verdict_shows_itself() -> None:
     [
         (never(enters("Shopp")), "has no agent 'Shopp'; it has 'Desk', 'Shop'"),
         (never(calls("sell")), "has no tool 'sell'; it has 'book'"),
+        (never(succeeds("sell")), r"succeeds\('sell'\): 'shop' has no tool 'sell'; it has 'book'"),
         (never(calls("Shop")), r"'Shop' is an agent: write enters\('Shop'\)"),
         (never(enters("Shop") | inside("Desk")), "has no group 'Desk'; it has none"),
         (reaches("nobody"), "has no 'nobody'; it has the agents 'Desk', 'Shop', the tools 'book'"),
@@ -283,6 +364,58 @@ def test_too_many_facts_are_counted_and_named() -> None:
     assert one(agent).check() == []
     blind = agent.replace(tools=agent.tools[:-1])  # what no guard can see does not matter
     assert not one(blind).prove(never(calls("f12")))
+
+
+def many(agents: int, facts: int) -> AgentGraph:
+    """A ring with shortcuts; each agent sets one of the facts, and the last one has a tool that asks for all of them."""
+    named = [f"f{at:02}" for at in range(facts)]
+    graph = AgentGraph("many")
+    for at in range(agents):
+        last = [Tool(name="goal", requires=frozenset(named))] if at == agents - 1 else []
+        graph.add_agent(Agent(f"A{at}", tools=[Tool(name=f"set{at % facts}", sets=frozenset([named[at % facts]])), *last]))
+    for at in range(agents):
+        for target in sorted({(at + 1) % agents, (at * 7 + 1) % agents, (at * 7 + 14) % agents} - {at}):
+            graph.add_handoff(f"A{at}", f"A{target}")
+    return graph
+
+
+def test_many_facts_at_many_agents_are_walked_at_once() -> None:
+    """1,228,800 states: too many to be walked one by one."""
+    graph = many(300, 12)
+    begun = process_time()
+
+    assert graph.prove(precedes(calls("set3"), calls("goal")))
+    assert len(graph.prove(at_most(3, calls("goal"))).path) == 28
+    assert process_time() - begun < 5
+
+
+@pytest.mark.parametrize(("agents", "facts"), [(1, 1), (3, 2), (7, 4), (20, 6)])
+def test_sets_at_once_and_states_one_by_one_find_ways_of_one_length(agents: int, facts: int) -> None:
+    graph = many(agents, facts)
+    for spec in (at_most(2, calls("goal")), never(succeeds("goal")), precedes(calls("set0"), calls("goal")), passes(calls("goal"))):
+        product = Product(Model(graph, heeds=spec.heeds), spec)
+        one, other = _state_by_state(product), _set_by_set(product)
+
+        assert len(one) == len(other)
+        assert not other or len(product.way(other)) == len(graph.prove(spec).path)
+
+
+def test_what_is_too_much_to_walk_is_said_in_seconds() -> None:
+    begun = process_time()
+
+    with pytest.raises(DefinitionError, match=rf"more than {MOST_MOVES:,} moves to walk, with 0 facts: none; .*prove a part of the graph"):
+        many(500, 2).prove(at_most(5_000, calls("set1")))
+    assert process_time() - begun < 10
+
+
+def test_facts_that_make_no_difference_to_a_spec_are_left_out() -> None:
+    facts = [f"f{at:02}" for at in range(MOST_FACTS + 1)]
+    locks = [Tool(name=f"set{fact}", sets=frozenset([fact])) for fact in facts] + [Tool(name="all", requires=frozenset(facts))]
+    graph = AgentGraph.of(Agent("A", tools=locks, handoffs=["B"]), Agent("B", tools=[look, stop]))
+
+    assert [str(h) for h in graph.prove(precedes(calls("look"), calls("stop"))).path] == ["enter A", "enter B", "call stop"]
+    with pytest.raises(DefinitionError, match="has 13 facts"):
+        graph.prove(never(calls("all")))
 
 
 # -- questions ---------------------------------------------------------------------------------------------------------
