@@ -16,7 +16,7 @@ from typing import Any
 from agentgraph.conversation.frozen import freeze
 from agentgraph.definition.shape import Shape, first_line, shape_of_schema
 from agentgraph.definition.typed import typed_shape
-from agentgraph.errors import DefinitionError
+from agentgraph.errors import ContextError, DefinitionError
 
 
 def shape_of(kind: Any, what: str, *, lax: bool = False) -> Shape:
@@ -90,7 +90,7 @@ def _field(parameter: inspect.Parameter, said: Any) -> Any:
         return typing.Annotated[kind, said]
     if isinstance(default, FieldInfo):  # what `Field(...)` says as a default: the function would be given the Field itself
         return typing.Annotated[kind, said, default]
-    return typing.Annotated[kind, said, Field(default=default)] if _is_json(default) else NotRequired[typing.Annotated[kind, said]]
+    return typing.Annotated[kind, said, Field(default=default)] if _holds(kind, default) else NotRequired[typing.Annotated[kind, said]]
 
 
 def _readable(kind: Any) -> Any:
@@ -144,11 +144,16 @@ def _refuse_unusable(parameter: inspect.Parameter, tool: str) -> None:
         raise DefinitionError(message)
 
 
-def _is_json(value: Any) -> bool:
-    from pydantic_core import to_jsonable_python
+def _holds(kind: Any, default: Any) -> bool:
+    """Whether JSON can hold a default, and gives it back: a secret is masked there, and many a default is no value of its type."""
+    from pydantic import TypeAdapter
+    from pydantic_core import to_json
 
     try:
-        freeze(to_jsonable_python(value))
-    except Exception:  # noqa: BLE001 - whatever a default is, it may be one
-        return False
+        freeze(default)
+    except ContextError:
+        try:
+            return bool(TypeAdapter(kind).validate_json(to_json(default, inf_nan_mode="null")) == default)
+        except Exception:  # noqa: BLE001 - whatever a default is, it may be one
+            return False
     return True

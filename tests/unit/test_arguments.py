@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated, Any, NamedTuple
 
 import pytest
-from pydantic import BaseModel, ConfigDict, FailFast, Field, WrapValidator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, SecretStr, WrapValidator
 from typing_extensions import TypedDict
 
 from agentgraph import Agent, AgentRunner, DefinitionError, Handoff, Reply, ScriptedModel, Secret, Tool, ToolCall, call, handoff, tool
@@ -219,20 +219,21 @@ def test_defaults_of_every_sort() -> None:
         day: dt.date = dt.date(2026, 1, 31),
         most: float = float("inf"),
         key: Any = Secret("sk-canary"),  # noqa: B008
+        password: SecretStr = SecretStr("canary"),  # noqa: B008
         note: str = None,  # type: ignore[assignment]  # noqa: RUF013
         about: Any = object(),  # noqa: B008
         seats: list[int] = [],  # noqa: B006
     ) -> str:
         """Book."""
         seats.append(1)
-        return f"{day} {most} {len(key.reveal())} {note} {type(about).__name__} {seats}"
+        return f"{day} {most} {len(key.reveal())} {len(password.get_secret_value())} {note} {type(about).__name__} {seats}"
 
-    said = "2026-01-31 inf 9 None object [1]"
+    said = "2026-01-31 inf 9 6 None object [1]"
     assert ran(book, {}, {}) == [said, said]
     told = book.parameters["properties"]
     assert {name for name in told if "default" in told[name]} == {"day", "note", "seats"}
     assert told["day"]["default"] == "2026-01-31"
-    assert "sk-canary" not in json.dumps(book.parameters)
+    assert "canary" not in json.dumps(book.parameters)
     assert recorded(book.arguments) == {"day": "2026-01-31", "note": None, "seats": []}
 
 
