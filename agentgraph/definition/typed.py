@@ -15,7 +15,7 @@ from agentgraph.conversation.text import as_json
 from agentgraph.definition.shape import Check, Mismatch, Record, Shape, errors_by, place
 
 _ABOUT_TYPES = frozenset({"type", "enum", "const", "anyOf", "oneOf"})
-_OF_WHOLE_NUMBERS = frozenset({"int_type", "enum", "literal_error"})
+_OF_WHOLE_NUMBERS = frozenset({"int_type", "enum", "literal_error", "int_parsing_size"})
 _PLAIN = frozenset({"int", "float", "bool", "none", "any"})
 _CONVERTS = frozenset({"strip_whitespace", "to_lower", "to_upper", "coerce_numbers_to_str", "serialization"})
 
@@ -55,14 +55,18 @@ def _lax_check(look: Callable[..., Any]) -> Check:
     from pydantic import ValidationError
 
     def check(value: Any) -> Any:
-        try:
-            return look(value, strict=None)
-        except ValidationError as wrong:
-            raise Mismatch(_said(wrong)) from None
-        except Mismatch:
-            raise
-        except Exception as wrong:  # a validator is the user's code
-            raise Mismatch(f"{type(wrong).__name__}: {wrong}") from wrong
+        while True:
+            try:
+                return look(value, strict=None)
+            except ValidationError as wrong:
+                whole = _with_ints(value, wrong)  # an int that is strict all the same, or a float of more than 64 bits
+                if whole is None:
+                    raise Mismatch(_said(wrong)) from None
+                value = whole
+            except Mismatch:
+                raise
+            except Exception as wrong:  # a validator is the user's code
+                raise Mismatch(f"{type(wrong).__name__}: {wrong}") from wrong
 
     return check
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import enum
 import json
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -103,8 +104,9 @@ def one_of(*choices: Any) -> Callable[[Any], Any]:
 
 
 def loosely_an_int(value: Any) -> int:
+    """Also a truth value, and the text of a whole number."""
     try:
-        return int(value) if isinstance(value, bool) else int(value) if isinstance(value, str) else an_int(value)
+        return int(value) if isinstance(value, bool) else an_int(float(value) if isinstance(value, str) else value)
     except ValueError:
         raise Refused from None
 
@@ -207,6 +209,11 @@ def checked(shape: Shape, value: Any) -> tuple[bool, Any]:
         return False, None
 
 
+def kinds_in(value: Any) -> str:
+    """What tells 1, 1.0 and True apart, and no zeros behind a point of a Decimal."""
+    return re.sub(r"Decimal\('[^']*'\)", "Decimal", repr(value))
+
+
 @given(kinds, values)
 def test_a_type_takes_what_the_table_says_and_gives_what_it_says(kind: Kind, value: Any) -> None:
     takes, expected = read(kind, value)
@@ -214,7 +221,7 @@ def test_a_type_takes_what_the_table_says_and_gives_what_it_says(kind: Kind, val
 
     assert took == takes
     assert got == expected
-    assert took is False or repr(got) == repr(expected)  # 1 is no 1.0 here, and no True
+    assert took is False or kinds_in(got) == kinds_in(expected)
 
 
 @pytest.mark.parametrize("kind", [*LEAVES, LOOSE], ids=str)
