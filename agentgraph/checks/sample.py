@@ -38,8 +38,9 @@ def _made(schema: Any, root: Mapping[str, Any], left: int) -> Any:
     for key in ("const", "default"):
         if key in schema:
             return schema[key]
-    if schema.get("enum"):
-        return schema["enum"][0]
+    for key in ("enum", "examples"):
+        if schema.get(key):
+            return schema[key][0]
     if schema.get("allOf"):
         return _made(_merged(schema, root), root, left - 1)
     for key in ("anyOf", "oneOf"):
@@ -66,7 +67,7 @@ def _of_kind(kind: str, schema: Mapping[str, Any], root: Mapping[str, Any], left
         case "null":
             return None
     text: str = _TEXTS.get(schema.get("format", ""), "x")
-    return text if schema.get("format") in _TEXTS else text * max(schema.get("minLength", 1), 1)
+    return text if schema.get("format") in _TEXTS else (text * max(schema.get("minLength", 1), 1))[: schema.get("maxLength")]
 
 
 def _number(schema: Mapping[str, Any], *, whole: bool) -> float:

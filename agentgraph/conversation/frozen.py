@@ -122,3 +122,20 @@ def thaw(value: Json) -> Any:
     if isinstance(value, list):
         return [item if type(item) in _SCALARS else thaw(item) for item in value]
     return value
+
+
+def same(one: Json, other: Json) -> bool:
+    """Whether two values are equal as JSON: 1 and 1.0 are, true and 1 are not, which Python calls equal.
+
+    >>> same({"a": [1]}, {"a": [1.0]}), same({"a": [1]}, {"a": [True]})
+    (True, False)
+    """
+    return bool(one == other) and _same_kinds(one, other)
+
+
+def _same_kinds(one: Json, other: Json) -> bool:
+    if isinstance(one, dict):
+        return all(_same_kinds(item, other[key]) for key, item in one.items())
+    if isinstance(one, list):
+        return all(map(_same_kinds, one, other))
+    return (type(one) is bool) == (type(other) is bool)

@@ -15,7 +15,8 @@ from agentgraph.definition.decision import Factory, Handler
 from agentgraph.definition.handoff import Handoff, as_handoff
 from agentgraph.definition.model import Model
 from agentgraph.definition.naming import checked_agent_name, checked_tool_name, snake_case
-from agentgraph.definition.shape import Mismatch, Shape, shape_of
+from agentgraph.definition.shape import Mismatch, Shape
+from agentgraph.definition.signature import shape_of
 from agentgraph.definition.tool import Tool, checked_function, tool
 from agentgraph.errors import ContextError, DefinitionError
 
@@ -147,7 +148,7 @@ class Agent(Generic[Output]):
         if self.model is not None and type(self.model) is not str:
             _check_model(self.model, name)
         if self.output_type is not None:
-            object.__setattr__(self, "output", shape_of(self.output_type, f"agent {name!r}: output_type"))
+            object.__setattr__(self, "output", shape_of(self.output_type, f"agent {name!r}: output_type", lax=True))
         if self.params is not EMPTY or self.headers is not EMPTY:
             _freeze_settings(self)
         if self.on_tool_output is not None:

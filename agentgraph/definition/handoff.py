@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, freeze
 from agentgraph.conversation.message import Message, ToolCall
 from agentgraph.definition.naming import checked_agent_name, checked_tool_name, handoff_tool_name
-from agentgraph.definition.shape import Shape, shape_of
+from agentgraph.definition.shape import Shape
+from agentgraph.definition.signature import shape_of
 from agentgraph.definition.tool import checked_function, facts, tool_spec
 from agentgraph.errors import DefinitionError
 

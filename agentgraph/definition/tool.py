@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from agentgraph.conversation.frozen import FrozenDict
 from agentgraph.definition.naming import checked_tool_name
-from agentgraph.definition.shape import Shape, receiver_of, shape_of, signature_of
+from agentgraph.definition.shape import Shape
+from agentgraph.definition.signature import receiver_of, shape_of, signature_of
 from agentgraph.definition.tool_context import ToolContext
 from agentgraph.errors import DefinitionError
 
@@ -42,6 +43,8 @@ class Tool:
     retries: int = 0
     final: bool = False
     needs_approval: bool = False
+    lax: bool = False
+    """Whether arguments are converted to their types where they can be, "5" to 5; else they must have these types."""
     idempotent: bool = False
     """Whether running one call twice does no more than running it once, so that a kept conversation may run it again after a crash."""
     sets: frozenset[str] = frozenset()
@@ -59,9 +62,9 @@ class Tool:
         checked_tool_name(self.name, "a tool")
         if self.timeout is not None and not (_is_number(self.timeout) and self.timeout > 0):
             raise DefinitionError(f"tool {self.name!r} has timeout={self.timeout!r}; give seconds above 0, or None for no limit")
-        if {type(self.final), type(self.needs_approval), type(self.idempotent)} != {bool}:
+        if {type(self.final), type(self.needs_approval), type(self.idempotent), type(self.lax)} != {bool}:
             raise DefinitionError(
-                f"tool {self.name!r} has final={self.final!r}, needs_approval={self.needs_approval!r}, idempotent={self.idempotent!r}; give True or False"
+                f"tool {self.name!r} has final={self.final!r}, needs_approval={self.needs_approval!r}, idempotent={self.idempotent!r}, lax={self.lax!r}; give True or False"
             )
         if type(self.retries) is not int or self.retries < 0:
             raise DefinitionError(f"tool {self.name!r} has retries={self.retries!r}; give 0 or more")
@@ -69,6 +72,11 @@ class Tool:
             raise DefinitionError(
                 f"tool {self.name!r} is an agent, whose model is asked again as often as max_turns says; leave out retries"
             )
+        if self.lax and self.arguments.made is None:
+            raise DefinitionError(
+                f"tool {self.name!r} has lax=True, but no types: its schema means what it says; make that looser, and leave out lax"
+            )
+        object.__setattr__(self, "arguments", self.arguments.read(lax=self.lax))
         object.__setattr__(self, "sets", facts(self.sets, f"tool {self.name!r}: sets"))
         object.__setattr__(self, "requires", facts(self.requires, f"tool {self.name!r}: requires"))
         object.__setattr__(self, "spec", tool_spec(self.name, self.description, self.arguments.schema))
@@ -140,6 +148,7 @@ def tool(
     final: bool = False,
     needs_approval: bool = False,
     idempotent: bool = False,
+    lax: bool = False,
     sets: str | Iterable[str] = (),
     requires: str | Iterable[str] = (),
 ) -> Callable[[Callable[..., Any]], Tool]: ...
@@ -148,8 +157,11 @@ def tool(function: Callable[..., Any] | None = None, /, **options: Any) -> Tool 
 
     Options: name, description, returns (what it gives, in words, for people), parameters (a JSON Schema instead of the
     signature), timeout (seconds), retries, final (its output ends the run), needs_approval, idempotent (may be run again
-    after a crash), sets and requires (facts). A `pattern` in such a schema, and a regular expression in a guard or a tool, runs
-    on what the model writes: use one that no text makes slow, without a repeat in a repeat.
+    after a crash), lax (arguments are converted to their types where they can be: "5" to 5), sets and requires (facts).
+
+    Arguments must have the types that are written down, as JSON writes them: a date is text, 5.0 is an int, "5" and true are none.
+    `Field(strict=False)` loosens one parameter, `lax=True` all. A `pattern` in a schema, and a regular expression in a guard or a
+    tool, runs on what the model writes: use one that no text makes slow, without a repeat in a repeat.
 
     >>> @tool
     ... def check_balance(account_id: str, ctx: ToolContext) -> str:

@@ -14,7 +14,7 @@ from agentgraph.conversation.context import Context, Handed, Pending, Returned, 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, thaw
 from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.message import CallOutcome, Message, ToolCall
-from agentgraph.conversation.text import as_json, as_text, longer_than
+from agentgraph.conversation.text import as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import may_not_end
@@ -85,7 +85,7 @@ def attempt_failed(machine: Machine, context: Context, event: AttemptFailed) -> 
     acted, i = _found(machine, context, event, "started")
     pending = acted.calls[i]
     tool = acted.offer.tools.get(pending.call.name)
-    if tool is not None and len(pending.earlier) < tool.retries and _obstacle(acted, pending.call) is None:
+    if tool is not None and len(pending.earlier) < tool.retries and not isinstance(_judged(acted, pending.call), str):
         _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "failed")))
     else:
         _came_back(acted, i, Returned(error=event.error, outcome="failed"))
@@ -98,7 +98,7 @@ def attempt_lost(machine: Machine, context: Context, event: AttemptLost) -> Acte
     pending = acted.calls[i]
     tool = acted.offer.tools.get(pending.call.name)
     acted.doubt(pending)
-    if tool is not None and tool.idempotent and _obstacle(acted, pending.call) is None:
+    if tool is not None and tool.idempotent and not isinstance(_judged(acted, pending.call), str):
         _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "unknown")))
     else:
         gone = f"there is no tool {pending.call.name!r} any more, and it was {OUTCOME_UNKNOWN}"
@@ -258,14 +258,14 @@ def seen_by(context: Context, call: ToolCall) -> Context:
 def _start(acted: Acted, i: int) -> None:
     """Start call `i`, or find out why it cannot run."""
     pending = acted.calls[i]
-    error = _obstacle(acted, pending.call)
-    if error is not None:
-        _came_back(acted, i, Returned(error=error, outcome="refused"))
+    arguments = _judged(acted, pending.call)
+    if isinstance(arguments, str):
+        _came_back(acted, i, Returned(error=arguments, outcome="refused"))
     elif acted.offer.tools[pending.call.name].needs_approval and not pending.approved:
         acted.calls[i] = replace(pending, stage="asked")
         acted.effects.append(AskApproval(acted.context.agent or "", pending.call))
     else:
-        _attempt(acted, i, pending)
+        _attempt(acted, i, pending if arguments is pending.call.arguments else replace(pending, arguments=arguments))
 
 
 def _attempt(acted: Acted, i: int, pending: Pending) -> None:
@@ -281,7 +281,8 @@ def _attempt(acted: Acted, i: int, pending: Pending) -> None:
     acted.effects.append(RunTool(agent, call, attempt))
 
 
-def _obstacle(acted: Acted, call: ToolCall) -> str | None:
+def _judged(acted: Acted, call: ToolCall) -> FrozenDict | str:
+    """The arguments that `call` runs with, as JSON; or why it cannot run."""
     tool = acted.offer.tools.get(call.name)
     if tool is None:
         names = acted.offer.names
@@ -289,7 +290,7 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
     if not tool.requires <= acted.context.facts:
         return f"{call.name!r} was not run: {missing(tool.requires, acted.context.facts)}"
     try:
-        tool.arguments.check(thaw(call.arguments))
+        arguments = tool.arguments.record(tool.arguments.check(thaw(call.arguments)), call.arguments)
     except Mismatch as wrong:
         return f"the arguments of {call.name!r} do not fit: {wrong}"
     if acted.machine.monitors and (breach := would_break(acted.machine, acted.context, tool)) is not None:
@@ -298,7 +299,7 @@ def _obstacle(acted: Acted, call: ToolCall) -> str | None:
     if progress is not None and no_tool_left(progress, acted.started):
         acted.exceed("tool_calls")
         return f"{call.name!r} was not executed: {used_up('tool calls')}"
-    return None
+    return arguments
 
 
 def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
@@ -306,7 +307,7 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     shape, payload = edge.handoff.payload_shape, None
     if shape is not None:
         try:
-            payload = FrozenDict(as_json(shape.check(thaw(call.arguments))))
+            payload = shape.record(shape.check(thaw(call.arguments)), call.arguments)
         except Mismatch as wrong:
             acted.refuse(f"the payload of {call.name!r} does not fit: {wrong}")
             return False
