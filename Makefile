@@ -1,5 +1,6 @@
 # make demo   see it work            make check  everything CI asks for, but the slow tests
 # make test   all tests              make fix    format, and mend what can be mended
+# make soak   laws with many examples, for half an hour and more
 # make draw   pictures, notebooks    make bench  time it beside a hand-written loop
 #
 # Everything is set up by itself in .venv; nothing is installed elsewhere but system packages, and those only where allowed.
@@ -8,14 +9,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
+# The laws that `make soak` holds with 20 times as many examples as CI.
+SOAKED := tests/laws/test_endings.py
 
-.PHONY: demo test check fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
+.PHONY: demo test soak check fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
 
 test: setup-dev setup-wire setup-mermaid setup-postgres
 	$(BIN)/python -m pytest -n $(JOBS)
+
+soak: setup-dev
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n $(JOBS) $(SOAKED)
 
 check: setup-dev setup-mermaid setup-postgres
 	$(BIN)/ruff format --check .

@@ -20,4 +20,5 @@ logging.getLogger("agentgraph").addHandler(logging.NullHandler())  # handlers an
 settings.register_profile("quick", max_examples=60, derandomize=bool(os.environ.get("CI")), **_CALM)  # type: ignore[arg-type]
 settings.register_profile("default", max_examples=200, **_CALM)  # type: ignore[arg-type]
 settings.register_profile("ci", max_examples=500, derandomize=True, print_blob=True, **_CALM)  # type: ignore[arg-type]
+settings.register_profile("soak", max_examples=10_000, print_blob=True, **_CALM)  # type: ignore[arg-type]
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "default"))

@@ -91,6 +91,7 @@ def _compare_messages(turned: Sequence[Turned], said: list[Message], same: Any) 
         for call, must, answer in zip(spoken.tool_calls, one.answers, said[at:], strict=False):
             where = f"answer to {call.name!r}, which {_WORDS[must.fate]}"
             same(where, ("tool", call.id, must.target), (answer.role, answer.tool_call_id, answer.agent))
+            same(f"outcome of {call.name!r}, which {_WORDS[must.fate]}", _OUTCOMES[must.fate], answer.outcome)
             _compare_text(where, must, answer.text, same)
             at += 1
 
@@ -100,10 +101,19 @@ def _compare_text(where: str, must: Answered, text: str, same: Any) -> None:
         same(where, must.text, text)
     for piece in must.pieces:
         same(where, f"... {piece} ...", f"... {piece} ..." if piece in text else text)
-    if must.fate == "ran":
-        same(where, "a value", "a value" if not text.startswith(("error:", "not executed")) else text)
 
 
+_OUTCOMES = {
+    "ran": "given",
+    "failed": "failed",
+    "misfit": "refused",
+    "unknown": "refused",
+    "unmet": "refused",
+    "denied": "refused",
+    "refused": "refused",
+    "handed": "handed_off",
+    "dropped": "skipped",
+}
 _WORDS = {
     "ran": "runs",
     "failed": "runs and fails",

@@ -16,7 +16,9 @@ from collections.abc import Iterator
 from contextlib import aclosing
 from itertools import islice
 from typing import Any, NamedTuple
+from uuid import uuid4
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from agentgraph import (
@@ -33,7 +35,9 @@ from agentgraph import (
     Message,
     Rewrite,
     RunConfig,
+    RunResult,
     ScriptedModel,
+    Store,
     Tool,
     ToolCall,
     ToolContext,
@@ -42,14 +46,17 @@ from agentgraph import (
     Unset,
     call,
     handoff,
+    open_store,
     replay,
     tool,
 )
 from agentgraph.checks import Spec, at_most, calls, enters, never_between, passes, precedes, succeeds
 from agentgraph.checks.history import check_history
+from agentgraph.runtime.stream import RunStream
 
 NOTHING = {"type": "object", "properties": {}}
-SOME = settings().max_examples * 10  # 5,000 in CI
+WAYS = ("run", "arun", "stream", "astream", "cancelled", "kept", "kept in a file", "kept and left")
+SOME = settings().max_examples * 10 // len(WAYS)  # 5,000 in CI, 100,000 in `make soak`
 
 BEGIN, END, START, OVER = "begin", "end", "start", "over"
 
@@ -71,7 +78,6 @@ class Scene(NamedTuple):
     approves: bool | None
     budget: Budget | None
     parallel: bool
-    way: str
     leaves: int
     then: str
     monitored: bool
@@ -152,7 +158,6 @@ scenes = st.builds(
     st.sampled_from([True, False, None]),
     st.sampled_from([None, None, None, Budget(seconds=0.002), Budget(tool_calls=2), Budget(handoffs=1), Budget(tokens=40)]),
     st.booleans(),
-    st.sampled_from(["run", "arun", "stream", "astream", "cancelled", "kept"]),
     st.integers(0, 12),
     st.sampled_from(["ends", "speaks", "resumes"]),
     st.booleans(),
@@ -183,7 +188,8 @@ ENFORCED = (precedes(succeeds("a"), calls("b")), at_most(2, calls("c")))
 class Stage:
     """One conversation: its ledger, and the runner on a graph whose tools write it."""
 
-    def __init__(self, scene: Scene) -> None:
+    def __init__(self, scene: Scene, way: str, store: Store) -> None:
+        self.way = way
         self.scene, self.ledger, approves = scene, list[Line](), scene.approves
         self.in_flight: set[str] = set()
         self.tools = tuple(self._tool(*each) for each in scene.tools)
@@ -205,6 +211,7 @@ class Stage:
             config = config.with_run_context(int, decide)
         self.runner = AgentRunner(self.graph, config, monitors=ENFORCED if scene.monitored else ())
         self.runner.on_run_complete(lambda _: self.over())
+        self.conversation = self.runner.conversation(uuid4().hex, store)
 
     def _tool(self, name: str, given: dict[str, Any], does: str, pause: float) -> Tool:
         made: Tool = tool(name=name, description="x", parameters=NOTHING, **given)(work_of(self.ledger, does, pause))
@@ -219,26 +226,39 @@ class Stage:
     def turn(self, said: str | None, context: Context) -> tuple[Context, Trace]:
         """Hold a turn in the way of the scene, or leave it in the middle; where the conversation stands then, and what happened."""
         self.ledger.append(Line(START))
-        match self.scene.way:
+        match self.way:
             case "arun":
                 result = asyncio.run(self.runner.arun(said, context))
             case "stream":
-                return self._streamed(said, context)
+                return self._streamed(self.runner.stream(said, context))
             case "astream" | "cancelled":
                 return asyncio.run(self._astreamed(said, context))
-            case "kept":
-                conversation = self.runner.conversation("c", MemoryStore(), context)
-                result = conversation.run(said)
-                kept = conversation.history()
-                assert (kept.events, kept.happened) == (result.trace.events, result.trace.happened)
-                assert conversation.context == result.context
+            case "kept" | "kept in a file":
+                result = self.conversation.run(said)
+                self.check_kept(result.context, result.trace)
+            case "kept and left":
+                left = self._streamed(self.conversation.stream(said))
+                self.check_kept(*left)
+                return left
             case _:
                 result = self.runner.run(said, context)
         assert result.error is None or not isinstance(result.error, DefinitionError), result.error
         return result.context, result.trace
 
-    def _streamed(self, said: str | None, context: Context) -> tuple[Context, Trace]:
-        with self.runner.stream(said, context) as stream:
+    def check_kept(self, context: Context, trace: Trace) -> None:
+        """What is kept is what the run says."""
+        kept = self.conversation.history()
+        assert kept.events[-len(trace) :] == trace.events
+        assert kept.happened[-len(trace) :] == trace.happened
+        assert self.conversation.context == context
+
+    def resumed(self, context: Context) -> RunResult[Any]:
+        """Take up what was left."""
+        self.ledger.append(Line(START))
+        return self.conversation.resume() if self.way.startswith("kept") else self.runner.resume(context)
+
+    def _streamed(self, stream: RunStream[Any]) -> tuple[Context, Trace]:
+        with stream:
             for _ in islice(stream, self.scene.leaves):
                 pass
         self.over()
@@ -246,8 +266,8 @@ class Stage:
 
     async def _astreamed(self, said: str | None, context: Context) -> tuple[Context, Trace]:
         stream = self.runner.astream(said, context)
-        task = asyncio.ensure_future(_read(stream, self.scene.leaves, leaves=self.scene.way == "astream"))
-        if self.scene.way == "cancelled":
+        task = asyncio.ensure_future(_read(stream, self.scene.leaves, leaves=self.way == "astream"))
+        if self.way == "cancelled":
             for _ in range(self.scene.leaves):
                 await asyncio.sleep(0)
             task.cancel()
@@ -269,18 +289,25 @@ async def _read(stream: Any, most: int, *, leaves: bool) -> None:
 # -- what must hold ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """A store in a file, for many conversations. What a disk would wait for is not the matter here."""
+    with open_store(f"sqlite:///{tmp_path_factory.mktemp('endings')}/kept.db") as store:
+        yield store
+
+
+@pytest.mark.parametrize("way", WAYS)
 @settings(max_examples=SOME)
-@given(scenes)
-def test_nothing_happens_after_the_end(scene: Scene) -> None:
-    stage = Stage(scene)
+@given(scene=scenes)
+def test_nothing_happens_after_the_end(way: str, scene: Scene, file: Store) -> None:
+    stage = Stage(scene, way, file if way == "kept in a file" else MemoryStore())
     context, trace = stage.turn("hello", Context())
     check_record(stage, context, trace)
     if scene.then == "speaks":
         context, trace = stage.turn("and then?", Context.from_json(context.to_json()))
-        check_record(stage, context, trace)
+        check_record(stage, context, trace, resumed=way.startswith("kept"))
     elif scene.then == "resumes" and context.progress is not None and (scene.handled in ("", "agent") or context.progress.settings.handled):
-        stage.ledger.append(Line(START))
-        result = stage.runner.resume(context)
+        result = stage.resumed(context)
         check_record(stage, result.context, result.trace, resumed=True)
 
 
