@@ -28,6 +28,7 @@ from agentgraph import (
     ToolCall,
     ToolContext,
     ToolOutput,
+    Unset,
     Usage,
     tool,
 )
@@ -131,7 +132,28 @@ def dangerous() -> str:
     return "done it"
 
 
-TOOLS: tuple[Tool, ...] = (note, count, anote, borrow, broken, silent, verify, check_age, refund, finish, dangerous)
+@tool(idempotent=True)
+def quotes(text: str) -> str:
+    """Give a text, which may be one of our own."""
+    return text or "error: not executed: it says so itself"
+
+
+@tool(retries=2, idempotent=True)
+def stubborn(key: str, ctx: ToolContext) -> str:
+    """Fail however often it is tried, and write something each time."""
+    ctx.update(**{key: "never kept"})
+    raise ConnectionError("away")
+
+
+@tool(sets="of age")
+def declines() -> Unset:
+    """Say that it has not done it."""
+    return Unset({"old enough": False})
+
+
+TOOLS: tuple[Tool, ...] = (
+    note, count, anote, borrow, broken, silent, verify, check_age, refund, finish, dangerous, quotes, stubborn, declines,
+)  # fmt: skip
 
 names = st.one_of(
     st.sampled_from(

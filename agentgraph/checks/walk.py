@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Layer = dict[int, int]
 
-MOST_MOVES = 3_000_000
+MOST_MOVES = 2_500_000
 """That a proof may look at, set by set, and to unfold one counts as one more: at most five seconds. It is no time, so that a graph has the same answer on every machine."""
 _FEW_MOVES = 200_000
 """Up to which states are walked one by one."""

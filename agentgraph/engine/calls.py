@@ -14,7 +14,7 @@ from agentgraph.conversation.context import Context, Handed, Pending, Returned, 
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, thaw
 from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.message import CallOutcome, Message, ToolCall
-from agentgraph.conversation.text import as_text, longer_than
+from agentgraph.conversation.text import as_json, as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import may_not_end
@@ -307,7 +307,7 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
     shape, payload = edge.handoff.payload_shape, None
     if shape is not None:
         try:
-            payload = shape.record(shape.check(thaw(call.arguments)), call.arguments)
+            payload = FrozenDict(as_json(shape.check(thaw(call.arguments))))
         except Mismatch as wrong:
             acted.refuse(f"the payload of {call.name!r} does not fit: {wrong}")
             return False

@@ -45,6 +45,11 @@ def lived(machine: Machine, trace: Trace, *, inside: bool = False) -> Iterator[H
             call = next(p.call for p in calls_of(before) if p.call.id == event.call_id)
             tool = machine.offer(before.agent or "").tools[call.name]
             yield from lived(machine.nested(tool), trace.children[event.call_id], inside=True)
+        for message in after.messages[len(before.messages) :]:
+            if message.outcome in ("given", "failed"):
+                call = next(c for m in after.messages for c in m.tool_calls if c.id == message.tool_call_id)
+                gave = message.outcome == "given" and not message.unset
+                yield Happening("success" if gave else "failure", call.name, before.agent or "")
         ran = {p.call.id for p in calls_of(before) if p.attempt}
         for pending in calls_of(after):
             if pending.attempt and pending.call.id not in ran:

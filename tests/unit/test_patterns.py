@@ -27,9 +27,6 @@ SAFE = {
     r" {0,3}<!-- /agentgraph -->[ \t]*(?:\r\n|\r|\n|\Z)": "a whole line; what follows the repeat is no part of it",
     r" {0,3}(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*(?P<marks>`{3,}(?=[^`]*\Z)|~{3,})": "at the beginning; a mark, a blank and a fence share nothing",
     r" {0,3}<!--(?!.*-->)": "at the beginning, and one repeat",
-    r"not executed|error: (there is no tool|not approved|the (arguments|payload) (of|are) |'.*' was (not run|not executed|refused):?)": (
-        "at the beginning, one repeat, and what follows is short"
-    ),
     r"(.*_)?([0-9a-f]{6}|[0-9a-f]{12})\Z": "at the beginning, one repeat, and what follows is short",
     r'^<svg .*? width="([\d.]+)" height="([\d.]+)"': "at the beginning of our own SVG; a number and what follows it share nothing",
     r'^<svg [^>]*?\bwidth="([\d.]+)"': "at the beginning of our own SVG; a number and what follows it share nothing",
