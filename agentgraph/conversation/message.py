@@ -175,7 +175,9 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
     def __post_init__(self) -> None:
         if self.role not in _ROLES:
             raise ContextError(f"a message has the role {self.role!r}; use system, user, assistant or tool", self.role)
-        if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE or self.outcome not in _OUTCOMES:
+        if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE:
+            _refuse_wrong_types(self)
+        if self.outcome is not None and self.outcome not in _OUTCOMES:
             _refuse_wrong_types(self)
         if type(self.tool_calls) is not tuple:
             force_setattr(self, "tool_calls", tuple(self.tool_calls))

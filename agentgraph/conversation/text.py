@@ -10,7 +10,7 @@ from agentgraph.conversation.secret import redacted_json
 from agentgraph.errors import ContextError
 
 NO_OUTPUT = "(no output)"
-_written = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` with an option makes an encoder each time
+_written = json.JSONEncoder(ensure_ascii=False, check_circular=False).encode  # `json.dumps` with an option makes an encoder each time
 
 
 def as_json(value: Any) -> Json:

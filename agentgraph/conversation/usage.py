@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -34,6 +35,8 @@ class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
         if self is NO_USAGE:
             return other
         cost = self.cost if other.cost is None else (self.cost or 0.0) + other.cost
+        if other is ONE_REQUEST:
+            return replace(self, requests=self.requests + 1)
         return Usage(
             self.requests + other.requests,
             self.input_tokens + other.input_tokens,

@@ -50,11 +50,11 @@ class Acted:
     def __post_init__(self) -> None:
         self.offer = self.machine.offer(self.context.agent or "")
 
-    def tell(self, *happenings: Happening) -> None:
-        """Say that these happened. Monitors follow, whatever it breaks: what can be refused was asked before."""
-        self.happened += happenings
+    def tell(self, happening: Happening) -> None:
+        """Say that this happened. Monitors follow, whatever it breaks: what can be refused was asked before."""
+        self.happened.append(happening)
         if self.machine.monitors:
-            self.context = replace(self.context, watched=moved(self.machine, self.context.watched, happenings))
+            self.context = replace(self.context, watched=moved(self.machine, self.context.watched, (happening,)))
 
     def has_handler(self, call: ToolCall) -> bool:
         """Whether a handler is to see the output of `call` before the model does."""
@@ -75,7 +75,7 @@ class Acted:
         if tool is not None and tool.agent is not None and back.outcome == "given":
             back = self._held_back(back, name, agent)
         facts = back.facts if tool is None or back.outcome != "given" or back.unset else back.facts | tool.sets
-        if back.updates or not facts <= self.context.facts:
+        if back.updates or facts:
             context = self.context
             data = FrozenDict({**context.data, **back.updates}) if back.updates else context.data
             self.context = replace(context, data=data, facts=context.facts | facts)
@@ -87,15 +87,14 @@ class Acted:
         text = instead or (as_text(back.value, limit) if back.error is None else as_error(as_text(back.error, limit)))
         stays = tool is not None and tool.final and back.outcome == "given"
         self.answer(text, back.outcome, unset=back.unset, ends=True if ends else False if stays else None)
-        match back.outcome:
-            case "given" if not back.unset:
-                self.tell(Happening("success", name, agent, call_id=pending.call.id))
-            case "given" | "failed":
-                self.tell(Happening("failure", name, agent, call_id=pending.call.id))
-            case "refused":
-                self.tell(Happening("refusal", name, agent, call_id=pending.call.id, reason=back.error or text))
-            case "unknown":
-                self.doubt(pending)
+        if back.outcome == "given" and not back.unset:
+            self.tell(Happening("success", name, agent, (), (), pending.call.id))
+        elif back.outcome in ("given", "failed"):
+            self.tell(Happening("failure", name, agent, (), (), pending.call.id))
+        elif back.outcome == "refused":
+            self.tell(Happening("refusal", name, agent, call_id=pending.call.id, reason=back.error or text))
+        else:
+            self.doubt(pending)
 
     def _held_back(self, back: Returned, name: str, agent: str) -> Returned:
         """What came back from an agent that is used as a tool. It has failed where a monitor forbids that it succeeds."""
@@ -115,17 +114,9 @@ class Acted:
     def answer(self, text: str, outcome: CallOutcome, agent: str | None = None, *, unset: bool = False, ends: bool | None = None) -> None:
         """Write the answer to the call whose turn it is; `agent` is who holds the conversation from here on, if that changes."""
         pending, context = self.calls[self.at], self.context
-        answer = Message(
-            "tool",
-            text,
-            agent=agent,
-            tool_call_id=pending.call.id,
-            outcome=outcome,
-            unset=unset,
-            arguments=pending.arguments,
-            earlier=pending.earlier,
-            ends=ends,
-        )
+        answer = Message("tool", text, agent, (), pending.call.id, None, outcome)
+        if unset or ends is not None or pending.arguments is not None or pending.earlier:
+            answer = replace(answer, unset=unset, arguments=pending.arguments, earlier=pending.earlier, ends=ends)
         self.context = replace(context, messages=context.messages.add(answer))
         self.calls[self.at] = Pending(pending.call, "done")
         self.at += 1

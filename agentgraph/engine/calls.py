@@ -71,11 +71,12 @@ def _unusable(call: ToolCall, context: Context) -> str | None:
 def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
     """A tool came back."""
     acted, i = _found(machine, context, event, "started")
-    tool = acted.offer.tools.get(acted.calls[i].call.name)
-    unset = event.unset or (tool is not None and bool(tool.sets) and (event.value is None or event.value is False))
-    failed = event.error is not None
-    outcome: CallOutcome = "failed" if failed else "given"
-    back = Returned(event.value, event.error, outcome, event.updates, event.facts, event.usage, event.watched, unset and not failed)
+    value, error, unset = event.value, event.error, event.unset
+    if value is None or value is False:
+        tool = acted.offer.tools.get(acted.calls[i].call.name)
+        unset = unset or (tool is not None and bool(tool.sets))
+    outcome: CallOutcome = "given" if error is None else "failed"
+    back = Returned(value, error, outcome, event.updates, event.facts, event.usage, event.watched, unset and error is None)
     _came_back(acted, i, back)
     return _go_on(acted)
 
@@ -270,14 +271,20 @@ def _start(acted: Acted, i: int) -> None:
 
 def _attempt(acted: Acted, i: int, pending: Pending) -> None:
     """Begin an execution of call `i`: nothing forbids it."""
-    agent, call, attempt, before = acted.context.agent or "", pending.call, pending.attempt + 1, acted.context.watched
+    agent, call, attempt, watched = acted.context.agent or "", pending.call, pending.attempt + 1, EMPTY
+    before = acted.context.watched
     acted.started += 1
     if pending.approved and attempt == 1:
         acted.tell(Happening("approval", call.name, agent, call_id=call.id))
-    acted.tell(*acted.machine.calling(agent, call.name, call.id, attempt))
+    acted.tell(Happening("call", call.name, agent, (), (), call.id, attempt))
+    tool = acted.offer.tools[call.name]
+    if tool.agent is not None:
+        inner = acted.machine.nested(tool)
+        acted.tell(inner.entering(inner.entry))
     after = acted.context.watched
-    moved = EMPTY if after is before else FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
-    acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=moved)
+    if after is not before:
+        watched = FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
+    acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=watched)
     acted.effects.append(RunTool(agent, call, attempt))
 
 
@@ -330,7 +337,8 @@ def _handed_over(acted: Acted, edge: Edge, call: ToolCall) -> bool:
         acted.refuse(used_up(limit))
         return False
     acted.answer(handed_off(edge.handoff.target_name, as_text(payload, 100_000) if payload else ""), "handed_off", verdict.target)
-    acted.tell(handoff, entering)
+    acted.tell(handoff)
+    acted.tell(entering)
     acted.close(behind_handoff(edge.handoff.target_name), edge.source)
     handed = Handed(edge.source, verdict.target, call.name, len(acted.context.messages), reason, payload)
     visits = (

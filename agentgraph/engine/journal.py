@@ -27,8 +27,8 @@ from agentgraph.conversation.stored import parsed, upgraded, written as as_line
 from agentgraph.conversation.unread import Unread
 from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
-from agentgraph.engine.step_json import TOLD, as_step, plain_told
-from agentgraph.engine.trace import Trace, finish_of
+from agentgraph.engine.step_json import TOLD, as_told, plain_told
+from agentgraph.engine.trace import Taken, Trace, finish_of
 from agentgraph.engine.turn import Step
 from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import AgentGraphError, Damaged, StoreError
@@ -59,14 +59,13 @@ class Place(Struct, frozen=True, gc=False):
     told: dict[str, Any] = {}
     """What was told of the step to here, where the steps are read one by one."""
 
-    @property
-    def step(self) -> Step:
-        """The step to here; of its effects, the one that ends a run.
+    def taken(self, event: Event) -> Taken:
+        """The step to here, by `event`.
 
         Raises:
             ValueError, ContextError: when it is not what this library writes.
         """
-        return as_step(self.context, self.told)
+        return (event, self.context, *as_told(self.context, self.told))
 
 
 NOWHERE = Place()
@@ -84,7 +83,7 @@ def written(place: Place, event: Event | None, step: Step) -> tuple[Entry, Place
     fields |= {name: getattr(after, name) for name in names}
     if not whole and "data" in fields:
         fields["data"] = {key: value for key, value in after.data.items() if before.data.get(key, before) is not value}
-    told = plain_told(step.happened, finish_of(step), after)
+    told = plain_told(step.happened, finish_of(step.effects), after)
     state, said = as_line({**plain(fields), **told}), after.messages[len(before.messages) :]
     entry = Entry(
         place.seq + 1,
@@ -190,7 +189,7 @@ def history(conversation: str, entries: Iterable[Entry]) -> Trace | None:
         Damaged, StoreError: as `places`.
     """
     read = list(places(conversation, NOWHERE, entries))
-    return Trace.of(read[0][1].context, [(event, place.step) for event, place in read if event is not None]) if read else None
+    return Trace(read[0][1].context, taken=tuple(place.taken(event) for event, place in read if event is not None)) if read else None
 
 
 def _follow(seq: int, entry: Entry) -> None:

@@ -10,7 +10,6 @@ from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.stored import frozen
 from agentgraph.conversation.text import as_json
 from agentgraph.engine.effects import Finish
-from agentgraph.engine.turn import Step
 from agentgraph.errors import AgentGraphError, ContextError
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ def plain_told(happened: tuple[Happening, ...], finish: Finish | None, after: Co
     return told
 
 
-def as_step(after: Context, told: Mapping[str, Any]) -> Step:
-    """The step to `after`; of its effects, the one that ends a run.
+def as_told(after: Context, told: Mapping[str, Any]) -> tuple[tuple[Happening, ...], Finish | None]:
+    """What happened in the step to `after`, and what a run ended with there.
 
     Raises:
         ValueError, ContextError: for what `plain_told` does not give.
@@ -42,14 +41,14 @@ def as_step(after: Context, told: Mapping[str, Any]) -> Step:
     happened = as_value(told.get("happened", ()), tuple[Happening, ...])
     finish = told.get("finish")
     if finish is None:
-        return Step(after, (), happened)
+        return happened, None
     if not isinstance(finish, Mapping) or not isinstance(finish.get("reason"), str) or not isinstance(finish.get("error"), str | None):
         raise ContextError(f"the run ended with {finish!r:.60}; an object with a reason is expected", finish)
     error = finish.get("error")
     if error is not None:
-        return Step(after, (Finish(finish["reason"], error=AgentGraphError(error)),), happened)
+        return happened, Finish(finish["reason"], error=AgentGraphError(error))
     output = frozen(finish["output"]) if "output" in finish else after.messages[-1].content if after.messages else None
-    return Step(after, (Finish(finish["reason"], output),), happened)
+    return happened, Finish(finish["reason"], output)
 
 
 as_value([], tuple[Happening, ...])  # for the reason that `context_json` gives

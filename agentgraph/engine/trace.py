@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, overload
 
-from agentgraph.engine.effects import Finish
-from agentgraph.engine.turn import Step, step
+from agentgraph.engine.effects import Effect, Finish
+from agentgraph.engine.turn import step
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
 
 Pair = tuple["Event", "Context"]
-Taken = tuple["Event", Step]
+Taken = tuple["Event", "Context", "tuple[Happening, ...]", "Finish | None"]
+"""A step that was taken: its event, the context after it, what happened, and what a run ended with. Flat, since every run keeps its own."""
 
 
 class Trace(Sequence["tuple[Event, Context]"]):
@@ -28,42 +29,42 @@ class Trace(Sequence["tuple[Event, Context]"]):
 
     __slots__ = ("_taken", "children", "start")
 
-    def __init__(self, start: Context, pairs: Iterable[Pair] = (), children: dict[str, Trace] | None = None) -> None:
+    def __init__(
+        self,
+        start: Context,
+        pairs: Iterable[Pair] = (),
+        children: dict[str, Trace] | None = None,
+        taken: tuple[Taken, ...] | None = None,
+    ) -> None:
+        """`taken` are steps with their events, in place of `pairs` of events and contexts, which do not say what happened."""
         self.start = start
-        self._taken: tuple[Taken, ...] = pairs.taken if isinstance(pairs, Trace) else tuple((e, Step(context)) for e, context in pairs)
         self.children = children or {}
-
-    @classmethod
-    def of(cls, start: Context, taken: Iterable[Taken], children: dict[str, Trace] | None = None) -> Trace:
-        """The trace of steps that were `taken`, each with its event."""
-        trace = cls(start, (), children)
-        trace._taken = tuple(taken)
-        return trace
+        self._taken = _steps_of(pairs) if taken is None else taken
 
     @property
     def taken(self) -> tuple[Taken, ...]:
-        """Each event with its step."""
+        """Each step with its event."""
         return self._taken
 
     @property
     def events(self) -> tuple[Event, ...]:
         """The events alone: with `start` and the machine they give all the rest again."""
-        return tuple(event for event, _ in self._taken)
+        return tuple(event for event, *_ in self._taken)
 
     @property
     def contexts(self) -> tuple[Context, ...]:
         """Every snapshot, from before the first event to after the last."""
-        return (self.start, *(step.context for _, step in self._taken))
+        return (self.start, *(context for _, context, *_ in self._taken))
 
     @property
     def happened(self) -> tuple[tuple[Happening, ...], ...]:
         """What happened at each event. Nothing in recordings of version 1, which did not keep it."""
-        return tuple(step.happened for _, step in self._taken)
+        return tuple(happened for _, _, happened, _ in self._taken)
 
     @property
     def finishes(self) -> tuple[Finish | None, ...]:
         """What a run ended with, at each event that ended one."""
-        return tuple(finish_of(step) for _, step in self._taken)
+        return tuple(finish for *_, finish in self._taken)
 
     def save(self, path: str | Path, *, graph: str = "", target: str = "") -> None:
         """Write this trace to a file, a line an event; the former content is replaced whole or not at all.
@@ -98,22 +99,22 @@ class Trace(Sequence["tuple[Event, Context]"]):
     def __getitem__(self, index: slice) -> tuple[Pair, ...]: ...
     def __getitem__(self, index: int | slice) -> Pair | tuple[Pair, ...]:
         if isinstance(index, slice):
-            return tuple((event, step.context) for event, step in self._taken[index])
-        event, step = self._taken[index]
-        return event, step.context
+            return tuple((event, context) for event, context, *_ in self._taken[index])
+        event, context, *_ = self._taken[index]
+        return event, context
 
     def __iter__(self) -> Iterator[Pair]:
-        return ((event, step.context) for event, step in self._taken)
+        return ((event, context) for event, context, *_ in self._taken)
 
     def __add__(self, later: Trace) -> Trace:
         """This run and one that followed it, as one trace: a conversation of several turns."""
-        return Trace.of(self.start, (*self._taken, *later._taken), {**self.children, **later.children})
+        return Trace(self.start, (), {**self.children, **later.children}, (*self._taken, *later._taken))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Trace) and self._compared() == other._compared()
 
     def _compared(self) -> tuple[object, ...]:
-        return self.start, [(event, step.context) for event, step in self._taken], self.children  # what happened follows from these
+        return self.start, list(self), self.children  # what happened follows from these
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -121,9 +122,13 @@ class Trace(Sequence["tuple[Event, Context]"]):
         return f"Trace({len(self)} events: {' '.join(type(event).__name__ for event in self.events)})"
 
 
-def finish_of(step: Step) -> Finish | None:
-    """What the run ended with at `step`, if it did."""
-    last = step.effects[-1] if step.effects else None
+def _steps_of(pairs: Iterable[Pair]) -> tuple[Taken, ...]:
+    return pairs.taken if isinstance(pairs, Trace) else tuple((event, context, (), None) for event, context in pairs)
+
+
+def finish_of(effects: tuple[Effect, ...]) -> Finish | None:
+    """What a run ended with, if it did: the last of the `effects` of a step."""
+    last = effects[-1] if effects else None
     return last if isinstance(last, Finish) else None
 
 
@@ -132,6 +137,6 @@ def replay(machine: Machine, start: Context, events: Iterable[Event]) -> Trace:
     taken: list[Taken] = []
     now = start
     for event in events:
-        taken.append((event, step(machine, now, event)))
-        now = taken[-1][1].context
-    return Trace.of(start, taken)
+        now, effects, happened = step(machine, now, event)
+        taken.append((event, now, happened, finish_of(effects)))
+    return Trace(start, taken=tuple(taken))

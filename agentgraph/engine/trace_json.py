@@ -21,13 +21,13 @@ from msgspec.structs import asdict, replace
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.context_json import as_context, as_value, plain
+from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.stored import Form, Upgrade, parsed, upgraded, written
 from agentgraph.conversation.version_1 import upgraded_context, upgraded_message
 from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
-from agentgraph.engine.step_json import as_step, plain_told
+from agentgraph.engine.step_json import as_told, plain_told
 from agentgraph.engine.trace import Taken, Trace
-from agentgraph.engine.turn import Step
 from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import ContextError
 
@@ -183,10 +183,10 @@ class _Reading:
         part.now = _followed(before, then)
         if not self._tells:
             finish = version_1.finish_of(event, before, part.now)
-            step = Step(part.now, () if finish is None else (finish,))
+            happened: tuple[Happening, ...] = ()
         else:
-            step = as_step(part.now, told)
-        part.taken.append((event, step))
+            happened, finish = as_told(part.now, told)
+        part.taken.append((event, part.now, happened, finish))
 
     def _end(self, lines: object) -> None:
         if type(lines) is not int or lines != self._lines:
@@ -198,7 +198,7 @@ class _Reading:
         made: dict[tuple[str, ...], Trace] = {}
         for within, part in reversed(self._parts.items()):  # what lies inside comes later
             inside = {key[-1]: made[key] for key in self._parts if key[:-1] == within and key}
-            made[within] = Trace.of(part.start, part.taken, inside)
+            made[within] = Trace(part.start, (), inside, tuple(part.taken))
         return StoredTrace(self._header, made[()])
 
 

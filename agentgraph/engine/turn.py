@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
 
 
+_WAITING, _THINKING, _ACTING = Phase.WAITING, Phase.THINKING, Phase.ACTING
+
+
 class Step(NamedTuple):
     """What follows: the next snapshot, what the outside is newly asked to do, and what happened."""
 
@@ -65,11 +68,12 @@ def step(machine: Machine, context: Context, event: Event) -> Step:
         refuse_stranger(machine, context)
     if context.watched or machine.monitors:
         context = watching(machine, context)
-    follow = TURN.get((context.phase, type(event)))
+    progress = context.progress
+    phase = _WAITING if progress is None else _ACTING if progress.calls else _THINKING  # as `context.phase`, without the call
+    follow = TURN.get((phase, type(event)))
     if follow is None:
         raise IllegalEvent(event, awaited(context))
-    if event.elapsed and context.progress is not None:
-        progress = context.progress
+    if event.elapsed and progress is not None:
         context = replace(context, progress=replace(progress, seconds=progress.seconds + event.elapsed))
     return follow(machine, context, event)
 
@@ -170,7 +174,9 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
     if isinstance(output, Unusable):
         progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used)
         return _asked_again(replace(context, usage=usage, progress=progress), output)
-    answer = Message("assistant", reply.text, agent=agent.name, reasoning=reply.reasoning, provider_data=reply.provider_data)
+    answer = Message("assistant", reply.text, agent.name)
+    if reply.provider_data is not None or reply.reasoning is not None:
+        answer = replace(answer, reasoning=reply.reasoning, provider_data=reply.provider_data)
     over = replace(context, usage=usage, messages=context.messages.add(answer), progress=None)
     return Step(over, (Finish("completed", output.value),), () if machine.is_inside else (machine.ending(agent.name),))
 

@@ -19,7 +19,6 @@ from agentgraph.conversation.text import as_json
 from agentgraph.engine.effects import Finish
 from agentgraph.engine.events import UserSaid
 from agentgraph.engine.journal import NOWHERE, Place, places
-from agentgraph.engine.trace import finish_of
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, StoreError
 from agentgraph.runtime import threads
 from agentgraph.runtime.conversation import FRESH
@@ -123,7 +122,8 @@ def _came_to(conversation: str, entries: Sequence[Entry], begun: int) -> Outcome
         if place.seq > begun and isinstance(event, UserSaid):
             return Outcome("interrupted", None, "the conversation went on before this turn was over")
         if place.seq >= begun and event is not None and place.context.progress is None:
-            ended = finish_of(place.step) or Finish("unfinished")
+            *_, finish = place.taken(event)
+            ended = finish or Finish("unfinished")
             return _outcome(ended.reason, ended.output, ended.error)
     return None
 

@@ -137,9 +137,9 @@ class Machine:
             found = self._ending[agent] = Happening("final", agent=agent)
         return found
 
-    def calling(self, agent: str, tool: str, call_id: str = "", attempt: int = 0) -> tuple[Happening, ...]:
+    def calling(self, agent: str, tool: str) -> tuple[Happening, ...]:
         """That `agent` has `tool` run; if that is an agent, that it is entered."""
-        called, found = Happening("call", tool, agent, call_id=call_id, attempt=attempt), self.offer(agent).tools.get(tool)
+        called, found = Happening("call", tool, agent), self.offer(agent).tools.get(tool)
         if found is None or found.agent is None:
             return (called,)
         inner = self.nested(found)

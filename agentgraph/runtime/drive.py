@@ -58,19 +58,21 @@ Wanted = Ask | Call | Start | Await | Keep | Observation
 def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     """Do the whole run. The run's context is current at every yield."""
     waiting: deque[Effect] = deque()
-    _line_up(waiting, run.begin(said))
+    waiting.extend(run.begin(said))
+    _put_people_first(waiting)
     most = run.around.config.tool_concurrency
     running = 0
+    is_new = True  # what waits is all of the last step: due, without looking
     while (run.unkept is None or not (yield KEEP)) and (waiting or running) and not run.is_left:
         while run.outbox:
             yield run.outbox.popleft()
         if waiting and not (most is not None and running >= most and type(waiting[0]) is RunTool):
             effect = waiting.popleft()
-            if not is_due(run.context, effect):  # planned before something that has answered it
+            if not (is_new or is_due(run.context, effect)):  # planned before something that has answered it
                 continue
             event: Event | None
             if run.deadline is not None and run.is_late and type(effect) is not Finish:
-                waiting = deque(run.feed(run.time_up()))
+                waiting, is_new = deque(run.feed(run.time_up())), True
                 continue
             if type(effect) is CallModel:
                 try:
@@ -82,7 +84,9 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                 while run.outbox:
                     yield run.outbox.popleft()
                 if not isinstance(tool_run, ToolRun):
-                    _line_up(waiting, run.feed(tool_run))
+                    is_new = False
+                    waiting.extend(run.feed(tool_run))
+                    _put_people_first(waiting)
                     continue
                 if running or (waiting and any(type(other) is RunTool for other in waiting)):
                     running += 1
@@ -101,18 +105,18 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
             running -= 1
             event = arrived
         if event is not None:
-            _line_up(waiting, run.feed(event))
+            is_new = not waiting
+            waiting.extend(run.feed(event))
+            if len(waiting) > 1:
+                _put_people_first(waiting)
     run.close()
     while run.outbox:
         yield run.outbox.popleft()
 
 
-def _line_up(waiting: deque[Effect], effects: tuple[Effect, ...]) -> None:
-    """Put `effects` behind those that wait. But people are asked before tools run, so that a run does the same when it is taken up
-    from its context.
-    """
-    waiting.extend(effects)
-    if len(waiting) > 1 and any(type(effect) is AskApproval for effect in effects):
+def _put_people_first(waiting: deque[Effect]) -> None:
+    """People are asked before tools run, so that a run does the same when it is taken up from its context."""
+    if len(waiting) > 1 and any(type(effect) is AskApproval for effect in waiting):
         first = sorted(waiting, key=lambda effect: type(effect) is not AskApproval)
         waiting.clear()
         waiting.extend(first)

@@ -31,7 +31,7 @@ from agentgraph.engine.events import (
     ToolReturned,
     UserSaid,
 )
-from agentgraph.engine.trace import Trace
+from agentgraph.engine.trace import Taken, Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
 from agentgraph.engine.watch import watching
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
 def _decided(given: Any) -> bool | str:
     """What an approver said: True, False, or why not; anything else is no approval."""
     return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
+
+
+_OF_CALLS = frozenset({ToolReturned, AttemptFailed, AttemptLost})
 
 
 class _Unkept(NamedTuple):
@@ -84,6 +87,8 @@ class Run:
     """Why it cannot begin."""
     _in_flight: frozenset[str] = frozenset()
     _origin = ""
+    _at_work: dict[str, ToolRun | Run] | None = None
+    """What was begun in it and has not come back, by call id."""
     is_left = False
     """Whether it is over, or nobody waits for it any more: nothing is begun then."""
 
@@ -93,10 +98,8 @@ class Run:
         self.outbox: deque[Observation] = deque()
         self.children: dict[str, Trace] = {}
         self._started_at: dict[str, float] = {}
-        self._taken: list[tuple[Event, Step]] = []
+        self._taken: list[Taken] = []
         self._path: list[str] = []
-        self._at_work: dict[str, ToolRun | Run] = {}
-        """What was begun in it and has not come back, by call id."""
         self.watched = around.collecting or bool(around.listeners) or bool(WATCHERS.watching)
 
     # -- stepping --------------------------------------------------------------------------------------------------
@@ -176,19 +179,21 @@ class Run:
         if self.deadline is not None and type(event) is not UserSaid:
             now = monotonic()
             event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
-        taken = step(self.around.machine, before, event)
-        self.context = after = taken.context
+        after, effects, happened = taken = step(self.around.machine, before, event)
+        self.context = after
         if self.journal is not None:
             self.unkept = _Unkept(event, before, len(self._path))
-        self._taken.append((event, taken))
+        if self._at_work and type(event) in _OF_CALLS:
+            self._at_work.pop(event.call_id, None)  # type: ignore[attr-defined]
+        finish = None
+        if effects and type(effects[-1]) is Finish:
+            finish = self._finish = effects[-1]
+            self.is_left = True
+            if self._at_work:
+                self.let_go()
+        self._taken.append((event, after, happened, finish))
         if after.handed is not before.handed or not self._path:
             self._path.append(after.agent or "")
-        if self._at_work and isinstance(event, ToolReturned | AttemptFailed):
-            self._at_work.pop(event.call_id, None)
-        effects = taken.effects
-        if effects and type(effects[-1]) is Finish:
-            self._finish = effects[-1]
-            self.let_go()
         if self.watched:
             for observation in observed(before, event, taken, self._seconds_since(event, taken), self.around.within):
                 self.tell(observation)
@@ -204,12 +209,18 @@ class Run:
     def let_go(self) -> None:
         """Begin nothing more: it is over, or nobody waits for it. What was not begun yet never is; what was goes on, unheard."""
         self.is_left = True
-        for begun in tuple(self._at_work.values()):
-            begun.let_go()
+        if self._at_work:
+            for begun in tuple(self._at_work.values()):
+                begun.let_go()
 
     def holds(self, inner: Run, call_id: str) -> None:
         """`inner` is what runs in this call, and is let go with it."""
-        self._at_work[call_id] = inner
+        self._begun(call_id, inner)
+
+    def _begun(self, call_id: str, work: ToolRun | Run) -> None:
+        if self._at_work is None:
+            self._at_work = {}
+        self._at_work[call_id] = work
 
     def start_from(self, context: Context) -> None:
         """Begin at `context`: what a store has turned out to hold."""
@@ -224,7 +235,8 @@ class Run:
         assert unkept is not None
         assert self.journal is not None
         try:
-            self.journal.keep(unkept.event, self._taken[-1][1])
+            _, after, happened, finish = self._taken[-1]
+            self.journal.keep(unkept.event, Step(after, () if finish is None else (finish,), happened))
         except AgentGraphError as error:
             self.context = unkept.before
             self._taken.pop()
@@ -309,7 +321,7 @@ class Run:
             tool_run = ToolRun(tool, call, seen_by(self.context, call), self.around.deps, self.origin)
         except Mismatch as wrong:
             return ToolReturned(call.id, error=f"the arguments of {call.name!r} do not fit any more: {wrong}")
-        self._at_work[call.id] = tool_run
+        self._begun(call.id, tool_run)
         return tool_run
 
     def handle(self, effect: HandleOutput) -> OutputHandled:
@@ -360,7 +372,7 @@ class Run:
             usage=self.context.usage - self._start.usage,
             path=tuple(self._path),
             stop_reason=finish.reason,
-            trace=Trace.of(self._start, self._taken, self.children),
+            trace=Trace(self._start, (), self.children, tuple(self._taken)),
             error=finish.error,
             machine=self.around.machine,
         )

@@ -39,7 +39,8 @@ async def perform(run: Run, said: Any) -> None:
     except StopIteration:
         return
     finally:
-        run.let_go()
+        if not run.is_left:
+            run.let_go()
         if at_work.tasks:
             await at_work.cancelled()
 

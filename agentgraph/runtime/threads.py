@@ -35,7 +35,8 @@ _Arrivals = SimpleQueue[Any]
 def perform(run: Run, said: Any) -> None:
     """Do the whole run, for who waits for its end: one that collects nothing."""
     LOOP.refuse_waiting()
-    driver, arrivals = drive(run, said), SimpleQueue[Any]()
+    driver = drive(run, said)
+    arrivals: _Arrivals = SimpleQueue()
     answer: Any = None
     try:
         while True:
@@ -44,13 +45,15 @@ def perform(run: Run, said: Any) -> None:
     except StopIteration:
         return
     finally:
-        run.let_go()
+        if not run.is_left:
+            run.let_go()
 
 
 def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
     """Do the whole run; yields what is collected, as it happens."""
     LOOP.refuse_waiting()
-    driver, arrivals = drive(run, said), SimpleQueue[Any]()
+    driver = drive(run, said)
+    arrivals: _Arrivals = SimpleQueue()
     answer: Any = None
     try:
         while True:
@@ -193,8 +196,10 @@ def _called(tool_run: ToolRun) -> Event:
 
 def _attempted(tool_run: ToolRun) -> Any:
     tool = tool_run.tool
-    if tool.timeout is None or tool.is_async:
-        return _waited_for(tool_run.attempt(), tool.timeout)
+    if tool.is_async:
+        return _waited_for(tool_run.attempt_later(), tool.timeout)
+    if tool.timeout is None:
+        return _waited_for(tool_run.attempt())
     return _waited_for(within(tool.timeout, tool_run.attempt), tool.timeout)
 
 

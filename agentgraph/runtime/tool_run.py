@@ -37,19 +37,17 @@ class ToolRun:
             self.arguments = {**self.arguments, tool.context_parameter: self.handed}
 
     def attempt(self) -> Any:
-        """Call the function. What an async tool returns is still to be awaited, and begins only then.
+        """Call the function. What an async tool returns is to be awaited at once: it begins there.
 
         Raises:
             LetGo: when the run was over before it began.
         """
-        if self.tool.is_async:
-            return self._awaited()
         self._begin()
         return self.tool(**self.arguments)
 
-    async def _awaited(self) -> Any:
-        self._begin()
-        answer: Coroutine[Any, Any, Any] = self.tool(**self.arguments)
+    async def attempt_later(self) -> Any:
+        """Call an async function where this is awaited, which may be later and elsewhere; as `attempt`."""
+        answer: Coroutine[Any, Any, Any] = self.attempt()
         return await answer
 
     def _begin(self) -> None:
