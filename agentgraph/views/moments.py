@@ -77,6 +77,8 @@ class Called(Struct, frozen=True):
     ends: Literal["", "tool", "handler"] = ""
     """Who said that the run ends with it."""
     inside: tuple[Moment, ...] = ()
+    earlier: tuple[str, ...] = ()
+    """What its attempts before the last came to."""
 
 
 class SideBySide(Struct, frozen=True):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from agentgraph.conversation.text import NO_OUTPUT
-from agentgraph.engine.events import Approved, AttemptFailed, OutputHandled, ToolReturned
+from agentgraph.engine.events import Approved, AttemptFailed, AttemptLost, OutputHandled, ToolReturned
 from agentgraph.engine.wording import OUTCOME_UNKNOWN
 from agentgraph.views.moments import ApprovalAsked, Called, Decided, Refused, Requested, SideBySide, Words
 
@@ -40,6 +40,7 @@ class _Fate:
     answer: Message | None = None
     obstacle: str | None = None
     """Why it was not run, where that was known before it was answered."""
+    earlier: list[str] = field(default_factory=list)
     why: str | None = None
     """Why it was not run, once it was answered."""
 
@@ -81,9 +82,13 @@ class Round:
             case ToolReturned():
                 fate.returned = event
                 self._batch += 1
-            case AttemptFailed(call_id=call_id, error=error):
-                fate.returned = ToolReturned(call_id, error=error)
-                self._batch += all(happening.call_id != call_id or happening.kind != "call" for happening in happened)
+            case AttemptFailed() | AttemptLost():
+                error = event.error if isinstance(event, AttemptFailed) else OUTCOME_UNKNOWN
+                if any(happening.kind == "call" and happening.call_id == event.call_id for happening in happened):
+                    fate.earlier.append(error)
+                else:
+                    fate.returned = ToolReturned(event.call_id, error=error)
+                    self._batch += 1
             case OutputHandled():
                 fate.handled = event
             case Approved():
@@ -158,6 +163,7 @@ class Round:
             rewritten,
             "handler" if decision == "final" else "tool" if is_last and answer is not None else "",
             self.inside(fate.call, tool),
+            tuple(fate.earlier),
         )
 
 

@@ -87,6 +87,8 @@ class Agents:
 
     def _called(self, call: Called) -> Iterator[Happening]:
         telling, given = self._telling, ""
+        for error in call.earlier:
+            yield self._self(call.agent, telling.because(call.name, error), "failed")
         if call.inside:
             inner = tuple(Agents(self._lifelines, telling, self._id(call.agent)).happenings(call.inside))
             yield Span("group", call.name, (inner,))

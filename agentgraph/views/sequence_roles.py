@@ -164,6 +164,9 @@ class Roles:
     def _called(self, call: Called) -> Iterator[Happening]:
         telling, agent = self._telling, self._id(call.agent)
         yield Message(MODEL.id, TOOLS.id, call.name)
+        for error in call.earlier:
+            yield Message(TOOLS.id, self._runner, telling.reason(error), reply=True, marks=("failed",))
+            yield Message(self._runner, TOOLS.id, call.name)
         if call.inside:
             inner = Roles(self._lifelines, telling, within=True)
             yield Span("group", "", (tuple(inner.happenings(call.inside)),))
