@@ -68,11 +68,19 @@ def judged(spec: Spec, run: Any, graph: Any = None, outcome: Outcomes | None = N
 
 def _after(spec: Spec, states: set[int], happening: Happening) -> set[int]:
     """The states that `spec` may be in after `happening`."""
-    after = {spec.after(state, happening) for state in states} if is_shown(spec, happening) else states
+    after = {_state(spec, spec.after(state, happening)) for state in states} if is_shown(spec, happening) else states
     if happening.sure:
         return after
     succeeded = _after(spec, after, replace(happening, kind="success", sure=True)) if happening.kind == "call" else after
     return states | after | succeeded
+
+
+def _state(spec: Spec, given: Any) -> int:
+    if type(given) is not int:
+        raise DefinitionError(
+            f"{spec} gave the state {given!r:.40}; the state after a happening is a whole number, and BROKEN where it must not be"
+        )
+    return given
 
 
 _UNSAID = frozenset({"success", "failure", "refusal", "skip", "handoff"})
@@ -108,12 +116,15 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
     """What happened, each with the index of its message. An agent that speaks without having been handed to was entered all the same."""
     holder, last = "", -1
     final_tools = {(name, tool.name) for name, a in topology.agents.items() for tool in a.tools if tool.final} if topology else set()
-    returned = ""
+    returned, came_to = "", list[Happening]()  # what a call came to stands behind what went on inside of it
     for moment in along(recording, topology):
-        is_same, last = moment.index == last, moment.index
         if moment.kind == "inside":
-            yield last, Happening("call", moment.name, moment.agent) if moment.name else _entered(moment.agent, topology)
+            for happening in _of_call(moment) if moment.name else (_entered(moment.agent, topology),):
+                yield moment.index, happening
             continue
+        while came_to:
+            yield last, came_to.pop()
+        is_same, last = moment.index == last, moment.index
         if moment.kind == "user":
             if returned:  # a tool ended the turn before
                 yield last - 1, Happening("final", agent=returned)
@@ -124,7 +135,10 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
             yield last, _entered(holder, topology)
         if moment.kind == "call":
             for happening in _of_call(moment):
-                yield last, happening
+                if happening.kind in ("success", "failure"):
+                    came_to.append(happening)
+                else:
+                    yield last, happening
         ends = moment.ends
         if ends is None:
             ends = (holder, moment.name) in final_tools and moment.answer == "given"
@@ -138,6 +152,8 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
             yield last, _entered(holder, topology)
         if moment.kind == "speech" and moment.ends:
             yield last, Happening("final", agent=holder)
+    while came_to:
+        yield last, came_to.pop()
     if recording.left not in ("", holder):
         holder = recording.left
         yield last, _entered(holder, topology)

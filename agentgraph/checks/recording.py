@@ -8,7 +8,7 @@ its answer are one moment, at the message that asked. What only a topology can t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ Answered = Literal["given", "unset", "failed", "refused", "skipped", "unknown", 
 """What is recorded of a call's answer. unset: it was given, and sets nothing; none: nothing, and the conversation went on; open: nothing,
 and the turn is over; running and held: nothing yet, since the run is under way."""
 
+_WORDS = get_args(CallOutcome)
 Outcomes = Callable[[Message], CallOutcome | None]
 """What became of the call that a message answers, where the message itself does not say; None is read as given."""
 
@@ -98,6 +99,8 @@ def recording_of(run: Any, outcome: Outcomes | None = None) -> Recording:
         DefinitionError: for what is no record of a run.
         ContextError: for a message that is none, saying which.
     """
+    if outcome is not None and not callable(outcome):
+        raise DefinitionError(f"outcome is {outcome!r:.60}; give a function of a message that gives None or one of {', '.join(_WORDS)}")
     result = getattr(run, "result", run) if not isinstance(run, Mapping) else run
     record = getattr(result, "trace", result)
     if isinstance(record, Trace):
@@ -242,13 +245,12 @@ def _answered(call: ToolCall, answer: Message | None, known: _Known, unanswered:
     if answer is None:
         pending = known.pending.get(call.id)
         return unanswered if pending is None else "running" if pending.attempt else "held"
-    match answer.outcome or known.outcome(answer):
-        case None | "handed_off":
-            return "given"
-        case "given" if answer.unset:
-            return "unset"
-        case outcome:
-            return outcome
+    outcome = answer.outcome or known.outcome(answer)
+    if outcome is not None and outcome not in _WORDS:
+        raise DefinitionError(f"outcome(message) gave {outcome!r:.60}; it gives None or one of {', '.join(_WORDS)}")
+    if outcome in (None, "handed_off"):
+        return "given"
+    return "unset" if outcome == "given" and answer.unset else outcome  # type: ignore[return-value]
 
 
 def _inside(index: int, trace: Trace) -> Iterator[Moment]:
@@ -258,7 +260,7 @@ def _inside(index: int, trace: Trace) -> Iterator[Moment]:
             entered = moment.agent
             yield Moment(index, "inside", entered)
         if moment.kind in ("call", "inside") and moment.name and moment.ran:
-            yield Moment(index, "inside", moment.agent, moment.name)
+            yield Moment(index, "inside", moment.agent, moment.name, answer=moment.answer, earlier=moment.earlier)
         if moment.kind == "handoff":
             entered = moment.target
             yield Moment(index, "inside", entered)

@@ -76,7 +76,7 @@ def _strict_check(look: Callable[..., Any], schema: FrozenDict, loose: FrozenDic
     from pydantic import ValidationError
 
     misread = _errors_about_types(schema if loose is None else loose)
-    takes_true_for_one = _has_numbers_to_choose_from(schema)
+    taken_for_choices = _taken_for_choices(schema)
     convert = _lax_check(look)
 
     def check(value: Any) -> Any:
@@ -96,7 +96,7 @@ def _strict_check(look: Callable[..., Any], schema: FrozenDict, loose: FrozenDic
                 raise
             except Exception as wrong:  # a validator is the user's code
                 raise Mismatch(failure(wrong)) from wrong
-            if not takes_true_for_one:
+            if not (taken_for_choices and _holds(value, taken_for_choices)):
                 return found
             break
         if errors := misread(value):
@@ -116,11 +116,26 @@ def _errors_about_types(schema: FrozenDict) -> Callable[[Any], str]:
     return about_types
 
 
-def _has_numbers_to_choose_from(schema: Any) -> bool:
-    if isinstance(schema, dict):
-        choices = (*(schema["enum"] if isinstance(schema.get("enum"), list) else ()), schema.get("const"))
-        return any(isinstance(choice, int | float) for choice in choices) or any(map(_has_numbers_to_choose_from, schema.values()))
-    return isinstance(schema, list) and any(map(_has_numbers_to_choose_from, schema))
+def _holds(value: Any, kinds: frozenset[type]) -> bool:
+    """Whether there is something of these kinds in it. A schema takes ten times as long to look at it."""
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        return type(value) in kinds
+    return any(type(item) in kinds or (isinstance(item, dict | list) and _holds(item, kinds)) for item in value)
+
+
+def _taken_for_choices(schema: Any) -> frozenset[type]:
+    """What pydantic takes for a choice that it is not: true for 1, where numbers are to choose from, and 1 for true."""
+    if isinstance(schema, list):
+        return frozenset[type]().union(*map(_taken_for_choices, schema))
+    if not isinstance(schema, dict):
+        return frozenset()
+    choices = (*(schema["enum"] if isinstance(schema.get("enum"), list) else ()), schema.get("const"))
+    found: set[type] = {bool} if any(type(choice) in (int, float) for choice in choices) else set()
+    if any(isinstance(choice, bool) for choice in choices):
+        found |= {int, float}
+    return frozenset(found).union(*map(_taken_for_choices, schema.values()))
 
 
 def _with_ints(value: Any, wrong: Any) -> Any:

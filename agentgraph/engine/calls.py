@@ -98,12 +98,15 @@ def attempt_lost(machine: Machine, context: Context, event: AttemptLost) -> Acte
     acted, i = _found(machine, context, event, "started")
     pending = acted.calls[i]
     tool = acted.offer.tools.get(pending.call.name)
-    acted.doubt(pending)
-    if tool is not None and tool.idempotent and not isinstance(_judged(acted, pending.call), str):
-        _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "unknown")))
-    else:
-        gone = f"there is no tool {pending.call.name!r} any more, and it was {OUTCOME_UNKNOWN}"
-        _came_back(acted, i, Returned(error=OUTCOME_UNKNOWN if tool is not None else gone, outcome="unknown"))
+    if tool is not None and tool.idempotent:
+        watched = acted.context.watched
+        acted.doubt(pending)
+        if not isinstance(_judged(acted, pending.call), str):
+            _attempt(acted, i, replace(pending, earlier=(*pending.earlier, "unknown")))
+            return _go_on(acted)
+        acted.context = replace(acted.context, watched=watched)  # what is doubted is doubted once: when the answer is written
+    gone = f"there is no tool {pending.call.name!r} any more, and it was {OUTCOME_UNKNOWN}"
+    _came_back(acted, i, Returned(error=OUTCOME_UNKNOWN if tool is not None else gone, outcome="unknown"))
     return _go_on(acted)
 
 

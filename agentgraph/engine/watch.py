@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from agentgraph.conversation.context import states_of_monitors
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList
 from agentgraph.conversation.happening import Happening
+from agentgraph.conversation.secret import redacted
 from agentgraph.conversation.shown import failure
 from agentgraph.engine.continuity import holder
 from agentgraph.engine.happened import happened
@@ -99,7 +100,14 @@ def must_wait(machine: Machine, tool: Tool) -> bool:
     """Whether a call of `tool` is judged by what the calls before it in the reply have come to, so that it cannot start beside them."""
     if not machine.monitors:
         return False
-    return tool.agent is not None or any(monitor.sees(tool.name) for monitor in machine.monitors.values())
+    return tool.agent is not None or any(_sees(monitor, tool.name) for monitor in machine.monitors.values())
+
+
+def _sees(monitor: Monitor, tool: str) -> bool:
+    try:
+        return bool(monitor.sees(tool))
+    except Exception:  # noqa: BLE001 - a monitor may be the user's code; of one that fails it is not known what it does not see
+        return True
 
 
 def watching(machine: Machine, context: Context) -> Context:
@@ -168,7 +176,7 @@ def _after(monitor: Monitor, state: int, happening: Happening) -> tuple[int, str
     except Exception as failed:  # noqa: BLE001 - as it is with guards
         return BROKEN, f", which failed: {failure(failed)}"
     if type(state) is not int or state < BROKEN:
-        return BROKEN, f", which gave the state {state!r:.40}"
+        return BROKEN, f", which gave the state {redacted(repr(state)):.40}"
     return state, ""
 
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
+from agentgraph.conversation.happening import HappeningKind
+from agentgraph.conversation.shown import failure
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.edge import listed
+from agentgraph.machine.happening import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from agentgraph.machine.happening import Monitor
+    from agentgraph.machine.happening import Monitor, NameKind
     from agentgraph.machine.machine import Machine
 
 NOT_WATCHED: Mapping[str, Monitor] = MappingProxyType({})
@@ -28,10 +32,10 @@ def checked_monitors(machine: Machine, given: Any) -> Mapping[str, Monitor]:
     for monitor in _several(given):
         if not _is_monitor(monitor):
             raise DefinitionError(f"{machine.name!r} was given the monitor {monitor!r:.60}; give a spec, such as never(calls('refund'))")
-        words = str(monitor)
+        words, names = _described(machine, monitor)
         if words in monitors:
             raise DefinitionError(f"{machine.name!r} was given {words} twice; once is enough")
-        for kind, name in monitor.names:
+        for kind, name in names:
             if name not in known.get(kind, ()):
                 raise DefinitionError(
                     f"{words} speaks of {name!r}, but {machine.name!r} has no such {kind}; it has {listed(known.get(kind, ()))}"
@@ -40,6 +44,24 @@ def checked_monitors(machine: Machine, given: Any) -> Mapping[str, Monitor]:
     if machine.monitors and monitors:
         raise DefinitionError(f"{machine!r} is monitored already; give all monitors at once to a machine that has none")
     return MappingProxyType(monitors) if monitors else NOT_WATCHED
+
+
+def _described(machine: Machine, monitor: Monitor) -> tuple[str, list[tuple[NameKind, str]]]:
+    """What `monitor` demands, in words, and what it speaks of.
+
+    Raises:
+        DefinitionError: where it cannot say so.
+    """
+    try:
+        words, names, kinds = str(monitor), [(kind, name) for kind, name in monitor.names], getattr(monitor, "kinds", SHOWN)
+    except Exception as wrong:
+        raise DefinitionError(
+            f"{machine.name!r} was given a {type(monitor).__name__} that cannot say what it demands: {failure(wrong)}"
+        ) from wrong
+    every = get_args(HappeningKind)
+    if isinstance(kinds, str) or not isinstance(kinds, Collection) or not all(kind in every for kind in kinds):
+        raise DefinitionError(f"{words} has kinds={kinds!r:.60}; give a set of {', '.join(every)}")
+    return words, names
 
 
 def _is_monitor(given: Any) -> bool:

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.secret import redacted
 from agentgraph.conversation.shown import failure, harmless, shown
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
@@ -55,7 +56,9 @@ if TYPE_CHECKING:
 
 def _decided(given: Any) -> bool | str:
     """What an approver said: True, False, or why not; anything else is no approval."""
-    return given if isinstance(given, bool | str) else f"the approver gave {given!r:.60}, neither True nor False nor a reason"
+    if isinstance(given, bool):
+        return given
+    return redacted(given if isinstance(given, str) else f"the approver gave {given!r}, neither True nor False nor a reason")
 
 
 _OF_CALLS = frozenset({ToolReturned, AttemptFailed, AttemptLost})
@@ -179,7 +182,14 @@ class Run:
         if self.deadline is not None and type(event) is not UserSaid:
             now = monotonic()
             event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
-        after, effects, happened = taken = step(self.around.machine, before, event)
+        try:
+            after, effects, happened = taken = step(self.around.machine, before, event)
+        except ContextError as broken:  # by what no monitor could be asked about before it happened
+            if type(event) is UserSaid:
+                raise
+            self._finish = Finish("error", error=broken)
+            self.let_go()
+            return ()
         self.context = after
         if self.journal is not None:
             self.unkept = _Unkept(event, before, len(self._path))
@@ -297,7 +307,7 @@ class Run:
         """The model gave `reply`; anything but a `Reply` is a mistake of whoever wrote the model."""
         if type(reply) is Reply:
             return ModelReplied(reply)
-        return ModelFailed(f"the model gave {reply!r:.60}; reply(request) must return a Reply, such as Reply(text)")
+        return ModelFailed(f"the model gave {redacted(repr(reply)):.60}; reply(request) must return a Reply, such as Reply(text)")
 
     def not_answered(self, error: BaseException) -> ModelFailed | TimeUp:
         """The model failed, or the run's time was up; the error is kept as the cause of the one in the result."""
@@ -333,6 +343,7 @@ class Run:
     def approval(self, effect: AskApproval) -> Approved | None:
         """What was decided about a call, or None when nobody has yet."""
         given = self.around.approvals.get(effect.call.id)
+        given = redacted(given) if isinstance(given, str) else given
         if given is None and self.around.config.approve is not None:
             try:
                 given = _decided(self.around.config.approve(effect.call))
