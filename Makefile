@@ -1,6 +1,7 @@
 # make demo   see it work            make check  everything CI asks for, but the slow tests
 # make test   all tests              make fix    format, and mend what can be mended
 # make soak   laws with many examples, for half an hour and more
+# make lint   the part of `make check` that runs no tests
 # make draw   pictures, notebooks    make bench  time it beside a hand-written loop
 #
 # Everything is set up by itself in .venv; nothing is installed elsewhere but system packages, and those only where allowed.
@@ -12,7 +13,7 @@ JOBS ?= auto
 # The laws that `make soak` holds with 20 times as many examples as CI.
 SOAKED := tests/laws/test_endings.py
 
-.PHONY: demo test soak check fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
+.PHONY: demo test soak check lint fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
@@ -23,7 +24,10 @@ test: setup-dev setup-wire setup-mermaid setup-postgres
 soak: setup-dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n $(JOBS) $(SOAKED)
 
-check: setup-dev setup-mermaid setup-postgres
+check: lint setup-mermaid setup-postgres
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire and not load"
+
+lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -31,7 +35,6 @@ check: setup-dev setup-mermaid setup-postgres
 	$(BIN)/python -m diagrams --check
 	$(BIN)/python -m notebooks --check
 	$(BIN)/agentgraph docs README.md --check
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire and not load"
 
 fix: setup-dev
 	$(BIN)/ruff format .
