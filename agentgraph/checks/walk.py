@@ -54,12 +54,12 @@ def _state_by_state(product: Product) -> list[State]:
     came: dict[State, State | None] = {}
     states: list[State] = []
     for _, to, _ in product.starts:
+        if is_broken(to):
+            return [to]
         came.setdefault(to, None)
         states.append(to)
     moves = 0
     for state in states:  # grows as it is walked
-        if is_broken(state):
-            return _followed(came, state)
         facts, arrows = facts_in(state), product.arrows(state)
         moves += len(arrows)
         if moves > _FEW_MOVES:

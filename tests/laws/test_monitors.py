@@ -50,9 +50,9 @@ def lived(machine: Machine, trace: Trace, *, inside: bool = False) -> Iterator[H
                 call = next(c for m in after.messages for c in m.tool_calls if c.id == message.tool_call_id)
                 gave = message.outcome == "given" and not message.unset
                 yield Happening("success" if gave else "failure", call.name, before.agent or "")
-        ran = {p.call.id for p in calls_of(before) if p.attempt}
+        ran = {p.call.id: p.attempt for p in calls_of(before)}
         for pending in calls_of(after):
-            if pending.attempt and pending.call.id not in ran:
+            if pending.attempt > ran.get(pending.call.id, 0):
                 yield from machine.calling(after.agent or "", pending.call.name)
         if after.handed is not before.handed and after.handed is not None:
             yield machine.entering(after.handed.target)

@@ -405,6 +405,14 @@ def test_what_is_too_much_to_walk_is_said_after_so_many_moves() -> None:
         many(500, 2).prove(at_most(5_000, calls("set1")))
 
 
+def test_a_beginning_that_breaks_a_spec_is_the_shortest_way_whichever_comes_first() -> None:
+    tools = [Tool(name="sets", sets=frozenset(["f"])), Tool(name="needs", requires=frozenset(["f"]))]
+    graph = AgentGraph("two ways in").add_agent(Agent("A", tools=tools)).add_agent(Agent("B"))
+    graph.entry = ("A", "B")
+
+    assert [str(h) for h in graph.prove(never(enters("B") | calls("sets") | calls("needs"))).path] == ["enter B"]
+
+
 def test_facts_that_make_no_difference_to_a_spec_are_left_out() -> None:
     facts = [f"f{at:02}" for at in range(MOST_FACTS + 1)]
     locks = [Tool(name=f"set{fact}", sets=frozenset([fact])) for fact in facts] + [Tool(name="all", requires=frozenset(facts))]
