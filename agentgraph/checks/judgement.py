@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -12,6 +12,7 @@ from agentgraph.checks.along import along
 from agentgraph.checks.predicate import AnyOf, Inside, Predicate
 from agentgraph.checks.recording import Moment, Outcomes, Recording, recording_of
 from agentgraph.conversation.happening import Happening
+from agentgraph.engine.happened import CameTo, executions
 from agentgraph.errors import DefinitionError
 from agentgraph.machine.happening import BROKEN, is_shown
 from agentgraph.machine.machine import Machine
@@ -162,24 +163,21 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
 
 
 def _of_call(moment: Moment) -> Iterator[Happening]:
-    """Its executions, and what came of the last. A call of others' that nobody has answered counts as one that ran and gave something."""
-    name, agent = moment.name, moment.agent
-    call = Happening("call", name, agent)
-    for attempt in moment.earlier:
-        yield call if attempt == "failed" else replace(call, sure=False)
-    match moment.answer:
-        case "given" | "none":
-            yield from (call, Happening("success", name, agent))
-        case "unset" | "failed":
-            yield from (call, Happening("failure", name, agent))
-        case "running":
-            yield call
-        case "unknown":
-            yield replace(call, sure=False)
-        case "refused":
-            yield Happening("refusal", name, agent)
-        case "skipped":
-            yield Happening("skip", name, agent)
+    """Its executions, and what came of the last. A call of others' that nobody has answered counts as one that gave something."""
+    came_to = _CAME_TO.get(moment.answer)
+    return executions((Happening("call", moment.name, moment.agent),), moment.earlier, came_to) if came_to is not None else iter(())
+
+
+_CAME_TO: Mapping[str, CameTo] = {
+    "given": "given",
+    "none": "given",
+    "unset": "failed",
+    "failed": "failed",
+    "running": "running",
+    "unknown": "unknown",
+    "refused": "refused",
+    "skipped": "skipped",
+}
 
 
 def _entered(agent: str, topology: Topology | None) -> Happening:

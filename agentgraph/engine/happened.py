@@ -7,7 +7,7 @@ Calls that ran beside each other are told one after the other, as they were comm
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from agentgraph.conversation.happening import Happening
 from agentgraph.engine.continuity import carried_out, declared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from agentgraph.conversation.context import Context, Pending
     from agentgraph.conversation.message import Message, ToolCall
@@ -129,27 +129,35 @@ def came_of(
     A call of others' that nobody has answered may have run, so it counts as one that did.
     """
     earlier = answer.earlier if answer is not None else pending.earlier if pending is not None else ()
-    for attempt in earlier:
-        yield from _called(calling(agent, name), sure=attempt == "failed")
     if answer is None:
-        if pending is None or pending.attempt:
-            yield from calling(agent, name)
-        return
-    match answer.outcome:
-        case None | "given" if not answer.unset:
-            yield from calling(agent, name)
-            yield Happening("success", name, agent)
+        word: CameTo = "running" if pending is None or pending.attempt else "held"
+    elif answer.unset and answer.outcome == "given":
+        word = "failed"
+    else:
+        word = "given" if answer.outcome in (None, "handed_off") else answer.outcome  # type: ignore[assignment]
+    return executions(calling(agent, name), earlier, word)
+
+
+CameTo = Literal["given", "failed", "refused", "skipped", "unknown", "running", "held"]
+"""What a call came to, as far as specs go: one that was given and sets nothing has failed to them."""
+
+
+def executions(called: tuple[Happening, ...], earlier: Iterable[str], came_to: CameTo) -> Iterator[Happening]:
+    """What happened of a call: its attempts, each `called` (the call, and an agent that it enters), and what came of the last.
+
+    `earlier` is what became of those before the last, "failed" or "unknown".
+    """
+    unsure = tuple(replace(happening, sure=False) for happening in called)
+    for attempt in earlier:
+        yield from called if attempt == "failed" else unsure
+    call = called[0]
+    match came_to:
         case "given" | "failed":
-            yield from calling(agent, name)
-            yield Happening("failure", name, agent)
+            yield from called
+            yield Happening("success" if came_to == "given" else "failure", call.name, call.agent)
+        case "running":
+            yield from called
         case "unknown":
-            yield from _called(calling(agent, name), sure=False)
-        case "refused":
-            yield Happening("refusal", name, agent)
-        case "skipped":
-            yield Happening("skip", name, agent)
-
-
-def _called(called: tuple[Happening, ...], *, sure: bool) -> Iterator[Happening]:
-    for happening in called:
-        yield happening if sure else replace(happening, sure=False)
+            yield from unsure
+        case "refused" | "skipped":
+            yield Happening("refusal" if came_to == "refused" else "skip", call.name, call.agent)

@@ -119,7 +119,7 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
             history = place.context.messages + _messages(entry.messages, version)
             before, place = place, _behind(place, entry, history)
             if version == 1:
-                finish = version_1.finish_of(event, before.context, place.context)
+                finish = version_1.guessed_finish(event, before.context, place.context)
                 place = replace(place, told=plain_told((), finish, place.context))
         except _UNREADABLE as wrong:
             raise unread(conversation, place.seq + 1, wrong) from wrong

@@ -182,7 +182,7 @@ class _Reading:
         before, event = part.now, as_event(given_event)
         part.now = _followed(before, then)
         if not self._tells:
-            finish = version_1.finish_of(event, before, part.now)
+            finish = version_1.guessed_finish(event, before, part.now)
             happened: tuple[Happening, ...] = ()
         else:
             happened, finish = as_told(part.now, told)

@@ -23,7 +23,7 @@ def upgraded_event(given: dict[str, Any]) -> dict[str, Any]:
     return given
 
 
-def finish_of(event: Event | None, before: Context, after: Context) -> Finish | None:
+def guessed_finish(event: Event | None, before: Context, after: Context) -> Finish | None:
     """What a run ended with at `event`, as far as can be told; None where it went on."""
     if (before.progress is None and after.progress is None) or after.progress is not None:
         return None

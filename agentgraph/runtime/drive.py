@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from agentgraph.engine.effects import AskApproval, CallModel, Effect, Finish, HandleOutput, RunTool
+from agentgraph.engine.effects import AskApproval, CallModel, Effect, HandleOutput, RunTool
 from agentgraph.engine.turn import is_due
 from agentgraph.runtime.observations import BaseObservation, Observation
 from agentgraph.runtime.tool_run import ToolRun
@@ -57,8 +57,7 @@ Wanted = Ask | Call | Start | Await | Keep | Observation
 
 def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
     """Do the whole run. The run's context is current at every yield."""
-    waiting: deque[Effect] = deque()
-    waiting.extend(run.begin(said))
+    waiting: deque[Effect] = deque(run.begin(said))
     _put_people_first(waiting)
     most = run.around.config.tool_concurrency
     running = 0
@@ -71,7 +70,7 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
             if not (is_new or is_due(run.context, effect)):  # planned before something that has answered it
                 continue
             event: Event | None
-            if run.deadline is not None and run.is_late and type(effect) is not Finish:
+            if run.deadline is not None and run.is_late:
                 waiting, is_new = deque(run.feed(run.time_up())), True
                 continue
             if type(effect) is CallModel:
@@ -93,8 +92,6 @@ def drive(run: Run, said: Any) -> Generator[Wanted, Any, None]:
                     yield Start(tool_run)
                     continue
                 event = yield Call(tool_run)
-            elif type(effect) is Finish:
-                break  # pragma: no cover - a run that is over is left
             else:
                 event = run.handle(effect) if type(effect) is HandleOutput else run.approval(effect)  # type: ignore[arg-type]
         else:
