@@ -24,8 +24,7 @@ from agentgraph import (
     call,
     tool,
 )
-from agentgraph.runtime import loop, threads
-from agentgraph.runtime.loop import BackgroundLoop
+from agentgraph.runtime.loop import LOOP
 from tests.e2e.ways import WAYS
 
 ways = pytest.mark.parametrize("way", WAYS)
@@ -38,13 +37,11 @@ def _no_thread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     def refuse(*_: object, **__: object) -> NoReturn:
         raise RuntimeError("can't start new thread")
 
-    own = BackgroundLoop()
-    monkeypatch.setattr(threads, "LOOP", own)
-    monkeypatch.setattr(loop, "LOOP", own)
+    LOOP.close()  # whoever needs it now has to start it
     monkeypatch.setattr(threading, "_start_new_thread", refuse)
     monkeypatch.setattr(threading, "_start_joinable_thread", refuse, raising=False)
     yield
-    own.close()
+    LOOP.close()
 
 
 @tool
