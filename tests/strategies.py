@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 from pydantic import BaseModel
@@ -49,6 +49,15 @@ from agentgraph.checks import (
 )
 
 FACTS = ("verified", "of age")
+T = TypeVar("T")
+
+places = st.integers(0, 999)
+"""A place in a run, drawn before it is held: how long a run is may depend on time, and what Hypothesis draws may not."""
+
+
+def at_place(items: Sequence[T], place: int) -> T:
+    """The item at `place`, counted round."""
+    return items[place % len(items)]
 
 
 class Ticket(BaseModel):

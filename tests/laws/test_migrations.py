@@ -25,7 +25,7 @@ from agentgraph import (
 )
 from agentgraph.engine import due
 from tests.laws.test_runs import configs, spoken
-from tests.strategies import Improviser, Move, changed, conversations, graphs
+from tests.strategies import Improviser, Move, at_place, changed, conversations, graphs, places
 
 SECOND = "the same, under another name"
 
@@ -53,7 +53,7 @@ def test_a_migrated_context_goes_on_or_the_reason_is_named(
     graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
 ) -> None:
     """From any snapshot of any run, into any changed graph, with agents renamed or not."""
-    context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
+    context = at_place(spoken(graph, script, config).trace.contexts, data.draw(places))
     agent = data.draw(st.sampled_from(sorted(graph.agents)))
     after = renamed(data.draw(changed(graph)), {agent: SECOND})
     rename = data.draw(st.sampled_from([{agent: SECOND}, {}]))
@@ -86,7 +86,7 @@ def test_renaming_agents_there_and_back_gives_the_same(
     graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
 ) -> None:
     """Handoffs, answers to them, visits and pending calls are renamed with them, and nothing else is; also where names are exchanged."""
-    context = data.draw(st.sampled_from(spoken(graph, script, config).trace.contexts))
+    context = at_place(spoken(graph, script, config).trace.contexts, data.draw(places))
     agents = sorted(graph.agents)
     names = dict(zip(agents, data.draw(st.permutations([SECOND, *agents])), strict=False))
     after = renamed(graph, names)

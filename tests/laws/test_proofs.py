@@ -31,7 +31,7 @@ from agentgraph.conversation.happening import HappeningKind
 from agentgraph.engine.events import ToolReturned, UserSaid
 from agentgraph.graph.edge import Group
 from agentgraph.machine.happening import BROKEN
-from tests.strategies import Improviser, Move, conversations
+from tests.strategies import Improviser, Move, at_place, conversations, places
 
 MANY = settings(max_examples=5_000 if os.environ.get("CI") else settings().max_examples)
 FACTS = ("f", "g")
@@ -388,19 +388,19 @@ def said(step: Any) -> list[str]:
     return [f"call {step.happening.name}" + (", which fails" if kind == "failure" else lost)]
 
 
-@given(st.data(), st.lists(conversations(), min_size=1, max_size=3))
-def test_no_run_breaks_what_was_proved(data: st.DataObject, turns: list[list[Move]]) -> None:
+@given(st.data(), st.lists(st.tuples(conversations(), places), min_size=1, max_size=3))
+def test_no_run_breaks_what_was_proved(data: st.DataObject, turns: list[tuple[list[Move], int]]) -> None:
     """Whatever the model does, in parallel, over turns that go on from contexts that were written down, also in the middle."""
     graph = data.draw(graphs())
     graph.entry = graph.entries[0]
     demands = [data.draw(specs(graph)) for _ in range(4)]
     context, whole, result = Context(), Trace(Context()), None
-    for script in turns:
+    for script, place in turns:
         runner = AgentRunner(graph, RunConfig(model=Improviser(script), max_turns=6))
         result = runner.run("go on", Context.from_json(context.to_json()))
         trace = result.trace
         middle = [at for at, (_, now) in enumerate(trace) if now.progress is not None]
-        at: int | None = data.draw(st.sampled_from([None, *middle]))
+        at: int | None = at_place([None, *middle], place)
         if at is not None:
             left = Context.from_json(trace[at][1].to_json())
             result = AgentRunner(graph, RunConfig(model=Improviser(script), max_turns=6)).resume(left)

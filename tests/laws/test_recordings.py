@@ -15,7 +15,7 @@ from agentgraph.checks.recording import recording_of
 from agentgraph.engine.happened import happened
 from tests.broken import STRANGER, Messages, call_of_a_stranger, with_agents
 from tests.laws.test_runs import configs, spoken
-from tests.strategies import Move, conversations, graphs
+from tests.strategies import Move, at_place, conversations, graphs, places
 
 COMPLETE = RunConfig(max_turns=60)
 NOT_RUN = ("refusal", "skip")
@@ -191,7 +191,7 @@ def codes_at(graph: AgentGraph, messages: Messages, index: int) -> set[str]:
 @given(graphs(), conversations(), st.data())
 def test_a_phantom_agent_is_found_where_it_speaks_or_is_handed_to(graph: AgentGraph, script: list[Move], data: st.DataObject) -> None:
     messages = declared(completed(graph, script))
-    at = data.draw(st.sampled_from(asked(messages)))
+    at = at_place(asked(messages), data.draw(places))
     key = "handoff_to" if "handoff_to" in messages[at] and data.draw(st.booleans()) else "name"
     messages[at][key] = "Phantom of the desk"
 
@@ -201,11 +201,11 @@ def test_a_phantom_agent_is_found_where_it_speaks_or_is_handed_to(graph: AgentGr
 @given(graphs(), conversations(), st.data())
 def test_a_phantom_handoff_is_found_where_it_is_made(graph: AgentGraph, script: list[Move], data: st.DataObject) -> None:
     messages = declared(completed(graph, script))
-    at = data.draw(st.sampled_from(asked(messages)))
+    at = at_place(asked(messages), data.draw(places))
     have = {(edge.source, edge.target) for edge in graph.edges}
     strangers = [agent for agent in graph.agents if (messages[at]["name"], agent) not in have]
     assume(strangers)
-    messages[at]["handoff_to"] = data.draw(st.sampled_from(strangers))
+    messages[at]["handoff_to"] = at_place(strangers, data.draw(places))
 
     assert "no-such-edge" in codes_at(graph, messages, at)
 
@@ -214,7 +214,7 @@ def test_a_phantom_handoff_is_found_where_it_is_made(graph: AgentGraph, script: 
 def test_a_foreign_tool_is_found_where_it_is_called(graph: AgentGraph, script: list[Move], data: st.DataObject) -> None:
     graph.add_agent(STRANGER)
     messages = declared(completed(graph, script))
-    at = data.draw(st.sampled_from(asked(messages)))
+    at = at_place(asked(messages), data.draw(places))
     call_of_a_stranger(messages, at)
 
     assert "foreign-tool" in codes_at(graph, messages, at)
@@ -225,7 +225,7 @@ def test_a_dropped_handoff_is_found_where_its_target_speaks(graph: AgentGraph, s
     messages = declared(completed(graph, script))
     handed = [at for at in asked(messages) if messages[at].get("handoff_to") not in (None, messages[at]["name"])]
     assume(handed)
-    at = data.draw(st.sampled_from(handed))
+    at = at_place(handed, data.draw(places))
     messages[at] = {"role": "assistant", "name": messages[at]["name"], "content": "I shall hand over."}
     while messages[at + 1]["role"] == "tool":
         del messages[at + 1]
@@ -237,7 +237,7 @@ def test_a_dropped_handoff_is_found_where_its_target_speaks(graph: AgentGraph, s
 def test_an_end_where_there_may_be_none_is_found(graph: AgentGraph, script: list[Move], data: st.DataObject) -> None:
     """Cut off behind a call, cut off behind a handoff, or ended with words by an agent that may not."""
     messages = declared(completed(graph, script))
-    at = data.draw(st.sampled_from(asked(messages)))
+    at = at_place(asked(messages), data.draw(places))
     graph = with_agents(graph, [graph.agents[messages[at]["name"]].replace(may_finish=False)])
     cut = [*messages[:at], {"role": "assistant", "name": messages[at]["name"], "content": "All done."}]
     assert codes_at(graph, cut, at) == {"final-not-allowed"}

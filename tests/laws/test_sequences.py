@@ -19,7 +19,7 @@ from agentgraph.views.picture import Happening, Message, Sequence, Span
 from agentgraph.views.scene import picture_of
 from agentgraph.views.sequence_view import ends, sequence_of
 from tests.laws.test_runs import configs, spoken
-from tests.strategies import Improviser, Move, contexts_said, conversations, graphs
+from tests.strategies import Improviser, Move, at_place, contexts_said, conversations, graphs, places
 
 options = st.fixed_dictionaries(
     {
@@ -169,13 +169,11 @@ def test_the_weights_are_the_handoffs(graph: AgentGraph, scripts: list[list[Move
     assert {box.name for box in closed.boxes if "visited" in box.marks} == {node[agent] for result in results for agent in result.path}
 
 
-@given(graphs(), conversations(), configs(), st.data())
-def test_a_step_shows_who_holds_the_conversation_then(
-    graph: AgentGraph, script: list[Move], config: RunConfig, data: st.DataObject
-) -> None:
+@given(graphs(), conversations(), configs(), places)
+def test_a_step_shows_who_holds_the_conversation_then(graph: AgentGraph, script: list[Move], config: RunConfig, place: int) -> None:
     """Of a trace as of a context, whichever way the index is counted."""
     trace = spoken(graph, script, config).trace
-    at = data.draw(st.integers(0, len(trace) - 1))
+    at = at_place(range(len(trace)), place)
     _, context = trace[at]
 
     picture = picture_of(graph, look_at(run=trace, step=at, on_large="all"))
