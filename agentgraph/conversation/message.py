@@ -177,10 +177,7 @@ class Message(Struct, frozen=True, gc=False, omit_defaults=True):
             raise ContextError(f"a message has the role {self.role!r}; use system, user, assistant or tool", self.role)
         if type(self.agent) not in TEXT_OR_NONE or type(self.tool_call_id) not in TEXT_OR_NONE:
             _refuse_wrong_types(self)
-        if self.role == "tool":
-            if self.arguments is not None or self.earlier or self.unset is not False or self.ends is not None or self.outcome is not None:
-                _check_outcome(self)
-        elif self.outcome is not None:
+        if self.outcome is not None or self.role == "tool":
             _check_outcome(self)
         if type(self.tool_calls) is not tuple:
             force_setattr(self, "tool_calls", tuple(self.tool_calls))
@@ -258,11 +255,11 @@ def _check_outcome(message: Message) -> None:
         raise ContextError(
             f"a message of the role {given.role!r} has outcome={given.outcome!r:.40}; only the answer to a call has one", message
         )
-    if not (isinstance(given.outcome, str | None) and given.outcome in _OUTCOMES):
+    if type(given.outcome) not in TEXT_OR_NONE or given.outcome not in _OUTCOMES:
         raise ContextError(f"a message has outcome={given.outcome!r:.40}; give None or one of {', '.join(get_args(CallOutcome))}", message)
-    if type(given.unset) is not bool or type(given.ends) not in (bool, type(None)):
+    if type(given.unset) is not bool or (given.ends is not None and type(given.ends) is not bool):
         raise ContextError(f"a message has unset={given.unset!r:.40}, ends={given.ends!r:.40}; give True, False, or for ends None", message)
-    if type(given.earlier) is not tuple or not all(word in ("failed", "unknown") for word in given.earlier):
+    if type(given.earlier) is not tuple or (given.earlier and not all(word in ("failed", "unknown") for word in given.earlier)):
         raise ContextError(f"a message has earlier={given.earlier!r:.60}; give a tuple of 'failed' and 'unknown'", message)
     if given.arguments is not None and type(given.arguments) is not FrozenDict:
         if not isinstance(given.arguments, Mapping):

@@ -53,12 +53,14 @@ def _left_of(limit: int, value: Json) -> int:
     if isinstance(value, str):
         return limit - len(value)
     if isinstance(value, dict):
-        value = [*value, *value.values()]
-    if isinstance(value, list):
-        for item in value:
-            limit = _left_of(limit - 1, item)
-            if limit < 0:
-                break
+        limit -= sum(map(len, value)) + len(value)
+        value = value.values()
+    elif not isinstance(value, list):
+        return limit
+    for item in value:
+        limit = limit - 1 - len(item) if type(item) is str else _left_of(limit - 1, item)
+        if limit < 0:
+            break
     return limit
 
 

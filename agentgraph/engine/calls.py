@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from agentgraph.conversation.context import Context, Handed, Pending, Returned, Seen
+from agentgraph.conversation.context import Context, Handed, Pending, Progress, Returned, Seen
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, thaw
 from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.message import CallOutcome, Message, ToolCall
@@ -28,6 +28,7 @@ from agentgraph.machine.fsm import missing
 
 if TYPE_CHECKING:
     from agentgraph.conversation.reply import Reply
+    from agentgraph.conversation.usage import Usage
     from agentgraph.engine.events import Approved, AttemptFailed, AttemptLost, OutputHandled, ToolReturned
     from agentgraph.graph.edge import Edge
     from agentgraph.machine.machine import Machine
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
 # -- the ways in -------------------------------------------------------------------------------------------------------
 
 
-def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
-    """A reply with calls: it enters the history with ids and arguments that every provider accepts."""
+def taken_up(machine: Machine, context: Context, reply: Reply, usage: Usage, progress: Progress) -> Acted:
+    """A reply with calls: it enters the history with ids and arguments that every provider accepts. `usage` and `progress` have counted it."""
     taken: set[str] = set()
     asked: list[ToolCall] = []
     pending: list[Pending] = []
@@ -47,7 +48,7 @@ def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
     for position, call in enumerate(reply.tool_calls):
         call_id = unused_id(call.id, len(history) + position, lambda i: i in taken or history.has_call(i))
         taken.add(call_id)
-        error = _unusable(call, context)
+        error = _unusable(call, progress.settings.arguments)
         clean = call if call_id == call.id and call.text is None else ToolCall(call_id, call.name, call.arguments)
         if error is None:
             pending.append(Pending(clean))
@@ -56,13 +57,13 @@ def taken_up(machine: Machine, context: Context, reply: Reply) -> Acted:
             pending.append(Pending(clean, "returned", returned=Returned(error=error, outcome="refused")))
         asked.append(clean)
     said = Message("assistant", reply.text, agent=context.agent, tool_calls=tuple(asked))
-    return _go_on(Acted(machine, replace(context, messages=history.add(said)), pending, 0, _started(context)))
+    now = replace(context, messages=history.add(said), usage=usage, progress=progress)
+    return _go_on(Acted(machine, now, pending, 0, progress.tool_calls))
 
 
-def _unusable(call: ToolCall, context: Context) -> str | None:
-    """Why nothing can be done with the arguments of `call`, whatever it calls."""
-    assert context.progress is not None
-    wrong, most = call.malformed, context.progress.settings.arguments
+def _unusable(call: ToolCall, most: int) -> str | None:
+    """Why nothing can be done with the arguments of `call`, whatever it calls; they may have `most` characters."""
+    wrong = call.malformed
     if len(call.text) > most if call.text is not None else longer_than(call.arguments, most):
         return f"the arguments of {call.name!r} have more than {most:,} characters"
     return f"the arguments are not a JSON object: {wrong}" if wrong else None
@@ -146,10 +147,6 @@ def abandoned(machine: Machine, context: Context, why: str) -> tuple[Context, tu
     acted = Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls)
     acted.close(why, context.agent or "")
     return replace(acted.context, progress=None), tuple(acted.happened)
-
-
-def _started(context: Context) -> int:
-    return context.progress.tool_calls if context.progress else 0
 
 
 def _found(machine: Machine, context: Context, event: OfCall, stage: str) -> tuple[Acted, int]:
@@ -274,8 +271,7 @@ def _start(acted: Acted, i: int) -> None:
 
 def _attempt(acted: Acted, i: int, pending: Pending) -> None:
     """Begin an execution of call `i`: nothing forbids it."""
-    agent, call, attempt, watched = acted.context.agent or "", pending.call, pending.attempt + 1, EMPTY
-    before = acted.context.watched
+    agent, call, attempt, before = acted.context.agent or "", pending.call, pending.attempt + 1, acted.context.watched
     acted.started += 1
     if pending.approved and attempt == 1:
         acted.tell(Happening("approval", call.name, agent, call_id=call.id))
@@ -285,9 +281,8 @@ def _attempt(acted: Acted, i: int, pending: Pending) -> None:
         inner = acted.machine.nested(tool)
         acted.tell(inner.entering(inner.entry))
     after = acted.context.watched
-    if after is not before:
-        watched = FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
-    acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=watched)
+    moved = EMPTY if after is before else FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
+    acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=moved)
     acted.effects.append(RunTool(agent, call, attempt))
 
 

@@ -162,7 +162,7 @@ def _model_replied(machine: Machine, context: Context, event: ModelReplied) -> S
     usage = context.usage + used
     if reply.tool_calls:
         progress = replace(progress, model_calls=progress.model_calls + 1, usage=progress.usage + used, note=None)
-        return _acted(acting.taken_up(machine, replace(context, usage=usage, progress=progress), reply))
+        return _acted(acting.taken_up(machine, context, reply, usage, progress))
     agent = machine.offer(context.agent or "").agent
     output = read_answer(agent, reply.text)
     if machine.monitors and not isinstance(output, Unusable):

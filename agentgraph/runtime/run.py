@@ -196,8 +196,8 @@ class Run:
         if self._at_work and type(event) in _OF_CALLS:
             self._at_work.pop(event.call_id, None)  # type: ignore[attr-defined]
         finish = None
-        if effects and type(effects[-1]) is Finish:
-            finish = self._finish = effects[-1]
+        if after.progress is None and type(last := effects[-1]) is Finish:
+            finish = self._finish = last
             self.is_left = True
             if self._at_work:
                 self.let_go()
