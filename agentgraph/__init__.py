@@ -45,6 +45,7 @@ if TYPE_CHECKING:
         ModelError as ModelError,
         NoThread as NoThread,
         ProviderError as ProviderError,
+        RunCancelled as RunCancelled,
         StoreError as StoreError,
     )
     from agentgraph.machine.machine import Machine as Machine
@@ -110,6 +111,7 @@ _HOME = {
         "ModelError",
         "NoThread",
         "ProviderError",
+        "RunCancelled",
         "StoreError",
     ),
     "machine.machine": ("Machine",),

@@ -86,6 +86,17 @@ class LimitReached(AgentGraphError):
         return type(self), (self.limit, self.allowed, self.context)
 
 
+class RunCancelled(AgentGraphError):
+    """The run was ended from outside. `context` holds everything up to there and can be continued."""
+
+    def __init__(self, context: Any = None) -> None:
+        self.context = context
+        super().__init__("the run was cancelled; the next message continues from the result's context")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.context,)
+
+
 class ModelError(AgentGraphError):
     """The provider failed, or its answers could not be used. `context` holds everything up to the failed call."""
 

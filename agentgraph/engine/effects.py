@@ -10,7 +10,7 @@ from agentgraph.conversation.context import Returned
 from agentgraph.conversation.message import ToolCall
 from agentgraph.errors import AgentGraphError
 
-StopReason = Literal["completed", "final", "max_turns", "budget", "error", "approval", "unfinished"]
+StopReason = Literal["completed", "final", "max_turns", "budget", "cancelled", "error", "approval", "unfinished"]
 
 
 class CallModel(Struct, frozen=True, gc=False):

@@ -11,6 +11,7 @@ from agentgraph.engine.events import (
     Approved,
     AttemptFailed,
     AttemptLost,
+    Cancelled,
     Event,
     ModelFailed,
     ModelReplied,
@@ -20,7 +21,9 @@ from agentgraph.engine.events import (
     UserSaid,
 )
 
-_ANY_EVENT: Any = UserSaid | ModelReplied | ModelFailed | ToolReturned | AttemptFailed | AttemptLost | OutputHandled | Approved | TimeUp
+_ANY_EVENT: Any = (
+    UserSaid | ModelReplied | ModelFailed | ToolReturned | AttemptFailed | AttemptLost | OutputHandled | Approved | TimeUp | Cancelled
+)
 
 
 def as_event(given: dict[str, Any]) -> Event:

@@ -91,3 +91,7 @@ class TimeUp(Event, frozen=True, tag=True, gc=False):
     """The seconds that the run may take are over."""
 
     seconds: float
+
+
+class Cancelled(Event, frozen=True, tag=True, gc=False):
+    """Somebody wants the run to end where it stands."""

@@ -29,6 +29,7 @@ from agentgraph.engine.events import (
     Approved,
     AttemptFailed,
     AttemptLost,
+    Cancelled,
     Event,
     ModelFailed,
     ModelReplied,
@@ -39,8 +40,8 @@ from agentgraph.engine.events import (
 )
 from agentgraph.engine.limits import spent
 from agentgraph.engine.watch import Breach, begun, ended, watching
-from agentgraph.engine.wording import TIME_UP, USER_SPOKE
-from agentgraph.errors import IllegalEvent, LimitReached, ModelError
+from agentgraph.engine.wording import CANCELLED, TIME_UP, USER_SPOKE
+from agentgraph.errors import IllegalEvent, LimitReached, ModelError, RunCancelled
 
 if TYPE_CHECKING:
     from agentgraph.machine.machine import Machine
@@ -211,6 +212,12 @@ def _time_up(machine: Machine, context: Context, event: TimeUp) -> Step:
     return _stopped(closed, "seconds", event.seconds, happened)
 
 
+def _cancelled(machine: Machine, context: Context, _: Cancelled) -> Step:
+    closed, happened = acting.abandoned(machine, context, CANCELLED)
+    ended = replace(closed, progress=None)
+    return Step(ended, (Finish("cancelled", error=RunCancelled(ended)),), happened)
+
+
 def _model_failed(_: Machine, context: Context, event: ModelFailed) -> Step:
     ended = replace(context, progress=None)
     return Step(ended, (Finish("error", error=ModelError(event.error, ended)),))
@@ -260,6 +267,7 @@ TURN: Mapping[tuple[Phase, type], Follow] = MappingProxyType(
         (Phase.THINKING, ModelReplied): _model_replied,
         (Phase.THINKING, ModelFailed): _model_failed,
         (Phase.THINKING, TimeUp): _time_up,
+        (Phase.THINKING, Cancelled): _cancelled,
         (Phase.ACTING, UserSaid): _interrupted,
         (Phase.ACTING, ToolReturned): _tool_returned,
         (Phase.ACTING, AttemptFailed): _attempt_failed,
@@ -267,6 +275,7 @@ TURN: Mapping[tuple[Phase, type], Follow] = MappingProxyType(
         (Phase.ACTING, OutputHandled): _output_handled,
         (Phase.ACTING, Approved): _approved,
         (Phase.ACTING, TimeUp): _time_up,
+        (Phase.ACTING, Cancelled): _cancelled,
     }
 )
 
@@ -277,6 +286,7 @@ LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
         (Phase.THINKING, ModelReplied): (Phase.WAITING, Phase.THINKING, Phase.ACTING),
         (Phase.THINKING, ModelFailed): (Phase.WAITING,),
         (Phase.THINKING, TimeUp): (Phase.WAITING,),
+        (Phase.THINKING, Cancelled): (Phase.WAITING,),
         (Phase.ACTING, UserSaid): (Phase.THINKING,),
         (Phase.ACTING, ToolReturned): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, AttemptFailed): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
@@ -284,6 +294,7 @@ LEADS_TO: Mapping[tuple[Phase, type], tuple[Phase, ...]] = MappingProxyType(
         (Phase.ACTING, OutputHandled): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, Approved): (Phase.ACTING, Phase.THINKING, Phase.WAITING),
         (Phase.ACTING, TimeUp): (Phase.WAITING,),
+        (Phase.ACTING, Cancelled): (Phase.WAITING,),
     }
 )
 """Where each row may lead. The drawing shows it; a law holds every step to it."""

@@ -10,8 +10,10 @@ from uuid import uuid4
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.store import key_of
 from agentgraph.definition.agent import Output
+from agentgraph.engine.events import Cancelled
 from agentgraph.engine.journal import NOWHERE, history, recent
 from agentgraph.engine.trace import Trace
+from agentgraph.engine.turn import step
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
 from agentgraph.runtime.journal import Journal, refuse_other_than_seconds
@@ -212,6 +214,30 @@ class Conversation(Generic[Output]):
         finally:
             journal.close()
         return forked
+
+    def cancel(self) -> bool:
+        """End the turn in hand, whoever holds it, and in whatever process; whether there was one.
+
+        Every call of it is answered: what was not begun is not executed, what was is interrupted, and its outcome unknown. The result of
+        whoever held it has the stop reason "cancelled", as soon as the model or the tool in hand has come back to it: nothing is begun
+        any more. A turn that waits for a person is ended too. The next message is accepted at once.
+
+        Raises:
+            StoreError: when it cannot be read or written.
+        """
+        journal = Journal(self.store, self.id, self.lease, self._start)
+        context, was_held = journal.seize(self._known)
+        with journal:
+            if context.progress is None:
+                return was_held
+            event = Cancelled()
+            journal.keep(event, step(self._runner.machine, context, event))
+            self._known = journal.place
+        return True
+
+    async def acancel(self) -> bool:
+        """`cancel` in asyncio."""
+        return self.cancel() if self.store.instant else (await tasks.called_apart(self.cancel)).open()
 
     def delete(self) -> bool:
         """Forget it, with all its steps; whether there was one. A turn that goes on ends with a `Conflict`."""

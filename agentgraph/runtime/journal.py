@@ -11,7 +11,8 @@ from uuid import uuid4
 
 from msgspec.structs import replace
 
-from agentgraph.engine.journal import MISSING, NOWHERE, latest, unread, written
+from agentgraph.engine.events import Cancelled
+from agentgraph.engine.journal import MISSING, NOWHERE, latest, places, unread, written
 from agentgraph.engine.turn import Step
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.store import Lease, Store
     from agentgraph.engine.events import Event
     from agentgraph.engine.journal import Place
+    from agentgraph.engine.trace import Taken
 
 T = TypeVar("T")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.1  # seconds between two questions whether the lease is free
@@ -87,6 +89,18 @@ class Journal(Open):
         except asyncio.CancelledError:
             await self.aclose()  # it may have been taken meanwhile
             raise
+
+    def seize(self, known: Place) -> tuple[Context, bool]:
+        """Take the conversation from whoever has it; where it stands, and whether anybody had it. A turn that had it cannot write any more.
+
+        Raises:
+            StoreError: when it cannot be read.
+        """
+        was_held = False
+        while (taken := self._taken()).owner != self.owner:
+            was_held = True
+            self.store.release(self.conversation, taken.owner)
+        return self._read(taken, known), was_held
 
     async def aclose(self) -> None:
         """`close`, in asyncio: it is done also when the waiting is cancelled."""
@@ -174,6 +188,14 @@ class Journal(Open):
         entry, place = written(self.place, None, Step(self.start))
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place
+
+    def overruled(self) -> Taken | None:
+        """The step that somebody has taken in place of this turn's, where it has cancelled the turn; None for any other, and for none."""
+        seq = self.place.seq + 1
+        for event, place in places(self.conversation, self.place, self.store.entries(self.conversation, seq, seq)):
+            if isinstance(event, Cancelled):
+                return place.taken(event)
+        return None
 
     def keep(self, event: Event, step: Step) -> None:
         """Write a step down. The first one brings the beginning with it.

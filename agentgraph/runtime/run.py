@@ -36,7 +36,7 @@ from agentgraph.engine.trace import Taken, Trace
 from agentgraph.engine.turn import Step, due, step
 from agentgraph.engine.view import request_for
 from agentgraph.engine.watch import watching
-from agentgraph.errors import AgentGraphError, ContextError, LimitReached, ModelError
+from agentgraph.errors import AgentGraphError, Conflict, ContextError, LimitReached, ModelError, RunCancelled
 from agentgraph.runtime.callbacks import tell
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
@@ -239,7 +239,8 @@ class Run:
     def keep(self) -> bool:
         """Write down the step that was taken, before anything it asks for is done. Waits for the store.
 
-        When it cannot be kept it has not happened: the run stands where it stood, and is over. Returns whether that is so.
+        When it cannot be kept it has not happened: the run stands where it stood, or where somebody has cancelled it, and is over.
+        Returns whether that is so.
         """
         unkept, self.unkept = self.unkept, None
         assert unkept is not None
@@ -251,9 +252,22 @@ class Run:
             self.context = unkept.before
             self._taken.pop()
             del self._path[unkept.path :]
-            self._finish = Finish("error", error=error)
+            self._finish = self._overruled(error) or Finish("error", error=error)
             return True
         return False
+
+    def _overruled(self, error: AgentGraphError) -> Finish | None:
+        """What the run ended with in the store, where somebody has cancelled it there; it stands there then."""
+        assert self.journal is not None
+        try:
+            taken = self.journal.overruled() if isinstance(error, Conflict) else None
+        except AgentGraphError:  # the conflict says enough
+            return None
+        if taken is None:
+            return None
+        self._taken.append(taken)
+        self.context = taken[1]
+        return Finish("cancelled", error=RunCancelled(self.context))
 
     def origin(self) -> str:
         """What tells this run's calls from those of all others: it is the same when the conversation is taken up from a store."""

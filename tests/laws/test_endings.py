@@ -159,7 +159,7 @@ scenes = st.builds(
     st.sampled_from([None, None, None, Budget(seconds=0.002), Budget(tool_calls=2), Budget(handoffs=1), Budget(tokens=40)]),
     st.booleans(),
     st.integers(0, 12),
-    st.sampled_from(["ends", "speaks", "resumes"]),
+    st.sampled_from(["ends", "speaks", "resumes", "is cancelled"]),
     st.booleans(),
 )
 
@@ -309,6 +309,11 @@ def test_nothing_happens_after_the_end(way: str, scene: Scene, file: Store) -> N
     elif scene.then == "resumes" and context.progress is not None and (scene.handled in ("", "agent") or context.progress.settings.handled):
         result = stage.resumed(context)
         check_record(stage, result.context, result.trace, resumed=True)
+    elif scene.then == "is cancelled" and way.startswith("kept"):
+        assert stage.conversation.cancel() is (context.progress is not None)
+        trace = stage.conversation.history()
+        assert trace.contexts[-1].progress is None
+        check_record(stage, trace.contexts[-1], trace)
 
 
 def check_record(stage: Stage, context: Context, trace: Trace, *, resumed: bool = False) -> None:
