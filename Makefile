@@ -1,8 +1,9 @@
-# make demo   see it work            make check  everything CI asks for, but the slow tests
-# make test   all tests              make fix    format, and mend what can be mended
-# make soak   laws with many examples, for half an hour and more
-# make lint   the part of `make check` that runs no tests
-# make draw   pictures, notebooks    make bench  time it beside a hand-written loop
+# make demo      see it work              make lint   format, types, floors, fresh pictures: everything but tests
+# make test      tests, in five minutes   make check  `make lint` and `make test`
+# make test-all  and those that take longer: on the wire, under load, and the laws with many more examples
+# make soak      the laws with more examples than CI has time for, for half an hour and more
+# make fix       format, and mend what can be mended
+# make draw      pictures, notebooks      make bench  time it beside a hand-written loop
 #
 # Everything is set up by itself in .venv; nothing is installed elsewhere but system packages, and those only where allowed.
 
@@ -13,19 +14,25 @@ JOBS ?= auto
 # The laws that `make soak` holds with 20 times as many examples as CI.
 SOAKED := tests/laws/test_endings.py
 
-.PHONY: demo test soak check lint fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
+# What takes longer than a newcomer wants to wait.
+LONGER := wire or load
+
+.PHONY: demo test test-all soak check lint fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 
 demo: $(VENV)/.installed
 	@$(BIN)/agentgraph demo
 
-test: setup-dev setup-wire setup-mermaid setup-postgres
-	$(BIN)/python -m pytest -n $(JOBS)
+test: setup-dev setup-mermaid setup-postgres
+	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not ($(LONGER))"
+	@echo "These were the tests that are quick. make test-all adds those on the wire and under load, and the laws with many more examples."
+
+test-all: test setup-wire
+	$(BIN)/python -m pytest -n $(JOBS) -q -m "$(LONGER) or hypothesis"
 
 soak: setup-dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -n $(JOBS) $(SOAKED)
 
-check: lint setup-mermaid setup-postgres
-	HYPOTHESIS_PROFILE=quick $(BIN)/python -m pytest -n $(JOBS) -q -m "not wire and not load"
+check: lint test
 
 lint: setup-dev
 	$(BIN)/ruff format --check .

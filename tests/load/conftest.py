@@ -1,4 +1,4 @@
-"""All tests here take their time: `make test` runs them, `make check` does not."""
+"""All tests here take their time: `make test-all` runs them, `make test` does not."""
 
 from __future__ import annotations
 

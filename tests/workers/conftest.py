@@ -1,4 +1,4 @@
-"""Workers are processes, and take their time: `make test` runs these, `make check` does not."""
+"""Workers are processes, and take their time: `make test-all` runs these, `make test` does not."""
 
 from __future__ import annotations
 
