@@ -10,8 +10,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
-# The laws that `make soak` holds with 20 times as many examples as CI.
-SOAKED := tests/laws/test_endings.py
+# The laws that `make soak` holds with 20 times as many examples as CI, and processes killed ten times as often.
+SOAKED := tests/laws/test_endings.py tests/stores/test_leases.py
 
 .PHONY: demo test soak check lint fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 

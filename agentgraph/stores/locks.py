@@ -85,7 +85,7 @@ def _descriptor(file: Path, like: Path | None) -> int:
     if like is None:
         try:
             return os.open(file, os.O_RDWR)
-        except PermissionError:
+        except OSError:
             return os.open(file, os.O_RDONLY)  # by which the bytes of others can be looked at
     meant = like.stat()
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT, meant.st_mode & 0o666)

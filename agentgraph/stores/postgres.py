@@ -116,7 +116,7 @@ class PostgresStore(SQLStore):
             self._of_the_parent = self._free
             self._begin()
 
-    def _holder(self) -> str | None:
+    def _holder(self, *, at_a_step: bool = False) -> str | None:  # noqa: ARG002 - nobody is asked but this machine
         self._leave_the_parents()
         return self._session.name()
 

@@ -72,9 +72,10 @@ class Session:
         try:
             with suppress(Exception):  # what is wrong with the server is told to whoever asks it for more than this
                 self._open = self._connect(**_KEEPALIVES)
-                self._open.execute(_KEPT)
                 pid, name = self._open.execute(_NAME).fetchone() or (None, None)
-                self._name = name if pid == self._open.info.backend_pid else None
+                if pid == self._open.info.backend_pid:  # a pooler in between gives a number of its own, and sessions that end when it likes
+                    self._open.execute(_KEPT)
+                    self._name = name
                 is_begun = True
         finally:
             if not is_begun:

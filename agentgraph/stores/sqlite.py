@@ -63,6 +63,7 @@ class SQLiteStore(SQLStore):
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
         self._of_the_parent: list[sqlite3.Connection | None] = []
+        self._name: str | None = None
         with self._transaction(writing=False):
             pass
 
@@ -100,8 +101,11 @@ class SQLiteStore(SQLStore):
                     connection.execute("ROLLBACK")
                 raise
 
-    def _holder(self) -> str | None:
-        return locks.own_name(self._leases, self.path)
+    def _holder(self, *, at_a_step: bool = False) -> str | None:
+        self._leave_the_parents()
+        if self._name is None or not at_a_step:
+            self._name = locks.own_name(self._leases, self.path)
+        return self._name
 
     def _gone(self, holders: Collection[str]) -> Collection[str]:
         return locks.ended(self._leases, holders) if holders else ()
@@ -146,7 +150,7 @@ class SQLiteStore(SQLStore):
         """After a fork: a connection must not be carried over, nor closed, and the lock may be held by a thread that is not here."""
         if self._process != os.getpid():
             self._of_the_parent.append(self._open)
-            self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
+            self._process, self._turn, self._open, self._name = os.getpid(), threading.Lock(), None, None
 
 
 def _is_busy(wrong: Exception) -> bool:

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -398,6 +400,63 @@ def test_who_may_not_see_when_a_session_began_takes_it_for_alive(postgres: Clust
         change(database, f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}")
         with open_store(database.replace("agentgraph@", f"{role}@")) as other:
             assert not takes(other)
+
+
+@contextmanager
+def pooler(server: Path, folder: Path) -> Iterator[None]:
+    """Stands between as PgBouncer does: the number of the process that it tells is its own."""
+
+    def forward(source: socket.socket, sink: socket.socket) -> None:
+        with source, sink:
+            while sent := source.recv(65536):
+                at = sent.find(KEY_DATA)
+                sink.sendall(sent if at < 0 else sent[: at + 5] + b"\0\0\0\1" + sent[at + 9 :])
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listening.accept()
+            except OSError:
+                return
+            upstream = socket.socket(socket.AF_UNIX)
+            upstream.connect(str(server / ".s.PGSQL.5432"))
+            for source, sink in ((client, upstream), (upstream, client)):
+                threading.Thread(target=forward, args=(source.dup(), sink.dup())).start()
+            client.close()
+            upstream.close()
+
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(folder / ".s.PGSQL.5432"))
+        listening.listen()
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield
+        finally:
+            listening.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+KEY_DATA = b"K\0\0\0\x0c"
+"""How a server tells who it is."""
+
+
+def test_behind_a_pooler_leases_go_by_time(postgres: Cluster) -> None:
+    """Its sessions are no worker's."""
+    database = postgres.database()
+    with (
+        tempfile.TemporaryDirectory() as folder,  # short, as the path of a socket has to be
+        pooler(postgres.folder, Path(folder)),
+        open_store(database) as other,
+        open_store(database.replace(str(postgres.folder), folder)) as store,
+    ):
+        assert takes(store, owner=A)
+        assert not takes(other)
+        store.close()
+        assert not takes(other)
+        change(database, "UPDATE agentgraph_conversations SET until = until - 60")
+        assert takes(other)
 
 
 def test_what_is_given_back_has_no_holder(store: Store) -> None:
