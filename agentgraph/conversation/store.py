@@ -83,7 +83,10 @@ class Store(Protocol):
         ...
 
     def release(self, conversation: str, owner: str) -> None:
-        """Give back what `owner` has, if it has it. Nobody waits for a server for this: what is not given back runs out, or ends with the process."""
+        """Give back what `owner` has, if it has it.
+
+        Nobody waits for a server for this: what is not given back runs out, or ends with the process.
+        """
         ...
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:

@@ -38,9 +38,9 @@ class Conversation(Generic[Output]):
 
     A turn that comes while another goes on waits its turn as long as `wait` says, and then its result has a `Conflict`. A
     turn whose process was killed is over at once where the store can tell, else when its lease has run out. Whoever comes then,
-    `resume` or the next message, takes up exactly where it stopped: what a model or a tool has answered is not asked again. A model that had not answered is
-    asked again. A tool that had not is run again if it is `idempotent`, with the same `ctx.idempotency_key`; of another the model
-    is told that its outcome is unknown. An agent used as a tool counts as one call.
+    `resume` or the next message, takes up exactly where it stopped: what a model or a tool has answered is not asked again. A
+    model that had not answered is asked again. A tool that had not is run again if it is `idempotent`, with the same
+    `ctx.idempotency_key`; of another the model is told that its outcome is unknown. An agent used as a tool counts as one call.
     """
 
     def __init__(self, runner: AgentRunner[Output], id: str, store: Store, start: Context | None, wait: float, lease: float) -> None:

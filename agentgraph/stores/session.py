@@ -28,9 +28,9 @@ GONE = f"""SELECT holder FROM unnest(?::text[]) AS asked (holder) WHERE split_pa
 _KEPT = """SELECT set_config(name, meant.value, false) FROM pg_settings JOIN (VALUES ('tcp_keepalives_idle', '5'),
     ('tcp_keepalives_interval', '5'), ('tcp_keepalives_count', '2'), ('tcp_user_timeout', '10s'), ('idle_session_timeout', '0'))
     AS meant (called, value) ON called = name"""
-"""The server asks a machine that says nothing, and ends the session of one that is gone; it ends none for being idle. Older ones know less."""
+"""The server asks a machine that is silent, and ends the session of one that is gone; it ends none for being idle. Older ones know less."""
 _KEEPALIVES = {"keepalives": 1, "keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 2, "tcp_user_timeout": 10_000}
-"""The same from this side: who is cut off learns that its session was ended."""
+"""The same from this side: who was cut off learns that its session has ended."""
 
 
 class Session:

@@ -69,7 +69,8 @@ _ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state,
 _ENTRIES = """SELECT seq, writer, event, state, whole, messages, under_way, checksum FROM agentgraph_steps
     WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
 _WHOLE = "SELECT seq FROM agentgraph_steps WHERE conversation = ? AND seq <= ? AND whole = 1 ORDER BY seq DESC LIMIT 1"
-_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END, holder FROM agentgraph_conversations
+_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END, holder
+    FROM agentgraph_conversations
     WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
 _FORGET = (
     turns.FORGET,
@@ -271,7 +272,7 @@ class SQLStore(turns.TurnRows):
     def release(self, conversation: str, owner: str) -> None:
         """See `Store.release`."""
         key = key_of(conversation)
-        self._seen.pop(key, None)
+        self._forget(key, owner)
         self._wrote(_RELEASE, key, owner, patience=0.0)
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
@@ -296,7 +297,7 @@ class SQLStore(turns.TurnRows):
         if seconds > 0:
             self._see(key, owner)
         else:
-            self._seen.pop(key, None)
+            self._forget(key, owner)
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""
@@ -351,6 +352,10 @@ class SQLStore(turns.TurnRows):
             for forgotten in list(self._seen)[: _REMEMBERED // 2]:
                 self._seen.pop(forgotten, None)
         return seen
+
+    def _forget(self, key: str, owner: str) -> None:
+        if (seen := self._seen.get(key)) is not None and seen.owner == owner:
+            self._seen.pop(key, None)
 
     # -- statements ------------------------------------------------------------------------------------------------------
 

@@ -235,6 +235,20 @@ def test_a_holder_that_lives_and_gives_no_sign_of_life_is_waited_for_as_long_as_
         assert time.monotonic() - began >= SHORT
 
 
+def test_who_asks_again_and_again_has_waited_as_long_as_who_stays(database: str) -> None:
+    """Each is another turn, which leaves nothing behind that it did not have."""
+
+    def asked() -> bool:
+        owner = os.urandom(8).hex()
+        taken = takes(other, "c", owner)
+        other.release("c", owner)
+        return taken
+
+    with ahead(database) as other, started(HOLDS, database, f"{SHORT}", "c") as process:
+        process.send_signal(signal.SIGSTOP)
+        assert in_time(asked) >= SHORT
+
+
 def test_who_sees_a_sign_of_life_waits_anew(database: str) -> None:
     with open_store(database) as store, ahead(database) as other:
         assert takes(store, owner=A, seconds=SHORT)
