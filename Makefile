@@ -11,8 +11,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= auto
-# The laws that `make soak` holds with 20 times as many examples as CI.
-SOAKED := tests/laws/test_endings.py
+# The laws that `make soak` holds with 20 times as many examples as CI, and processes killed ten times as often.
+SOAKED := tests/laws/test_endings.py tests/stores/test_leases.py
 
 # What takes longer than a newcomer wants to wait.
 LONGER := wire or load

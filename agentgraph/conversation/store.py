@@ -47,7 +47,7 @@ class Lease(Struct, frozen=True, gc=False):
     seq: int
     """Its last step; -1 before the first."""
     seconds: float
-    """Until it runs out, by the clock of the store."""
+    """Until it runs out when its owner gives no sign of life; it is over before that when its owner has died, where the store can tell."""
 
 
 class Stored(Struct, frozen=True, gc=False):
@@ -83,7 +83,10 @@ class Store(Protocol):
         ...
 
     def release(self, conversation: str, owner: str) -> None:
-        """Give back what `owner` has, if it has it. Nobody waits for a server for this: what is not given back runs out."""
+        """Give back what `owner` has, if it has it.
+
+        Nobody waits for a server for this: what is not given back runs out, or ends with the process.
+        """
         ...
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from agentgraph.runtime.run import Run
 
 DEFAULT_LEASE = 30.0
-"""Seconds without a sign of life after which a turn's owner counts as gone."""
+"""Seconds without a sign of life after which a turn's owner counts as gone, where nothing tells that it is."""
 FRESH = Context()
 _NEVER = 2**62  # steps: no conversation has as many
 _FORKED = 80  # characters of an id in that of a branch: each is up to 12 in a key, which has an end
@@ -39,10 +39,10 @@ class Conversation(Generic[Output]):
     """One conversation in a store. From any number of threads, tasks and processes: one turn at a time holds it.
 
     A turn that comes while another goes on waits its turn as long as `wait` says, and then its result has a `Conflict`. A
-    turn whose process was killed is over when its lease has run out. Whoever comes then, `resume` or the next message,
-    takes up exactly where it stopped: what a model or a tool has answered is not asked again. A model that had not answered is
-    asked again. A tool that had not is run again if it is `idempotent`, with the same `ctx.idempotency_key`; of another the model
-    is told that its outcome is unknown. An agent used as a tool counts as one call.
+    turn whose process was killed is over at once where the store can tell, else when its lease has run out. Whoever comes then,
+    `resume` or the next message, takes up exactly where it stopped: what a model or a tool has answered is not asked again. A
+    model that had not answered is asked again. A tool that had not is run again if it is `idempotent`, with the same
+    `ctx.idempotency_key`; of another the model is told that its outcome is unknown. An agent used as a tool counts as one call.
     """
 
     def __init__(self, runner: AgentRunner[Output], id: str, store: Store, start: Context | None, wait: float, lease: float) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from agentgraph.errors import DefinitionError, StoreError
+from agentgraph.stores.session import GONE, Session
 from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class PostgresStore(SQLStore):
         given: Any = connections
         if type(given) is not int or given < 1:
             raise DefinitionError(f"a store in PostgreSQL was given connections={connections!r:.40}; give an int, 1 or more")
+        super().__init__()
         self._psycopg, self._url, self._most = psycopg, url, connections
         try:
             parts = psycopg.conninfo.conninfo_to_dict(url)
@@ -67,14 +69,19 @@ class PostgresStore(SQLStore):
     def _begin(self) -> None:
         self._process = os.getpid()
         self._free: list[psycopg.Connection[Any]] = []
+        self._session = Session(self._connected)
         self._places = threading.BoundedSemaphore(self._most)
 
     def close(self) -> None:
         """See `Store.close`."""
         if self._process == os.getpid():
-            with suppress(IndexError):  # by which it ends: several threads may be at it
-                while True:
-                    self._free.pop().close()
+            self._let_go()
+            self._session.close()
+
+    def _let_go(self) -> None:
+        with suppress(IndexError):  # by which it ends: several threads may be at it
+            while True:
+                self._free.pop().close()
 
     def __del__(self) -> None:
         with suppress(AttributeError):
@@ -87,9 +94,7 @@ class PostgresStore(SQLStore):
 
     @contextmanager
     def _transaction(self, *, writing: bool) -> Iterator[Execute]:
-        if self._process != os.getpid():  # after a fork: the connections are the parent's
-            self._of_the_parent = self._free
-            self._begin()
+        self._leave_the_parents()
         with self._places:
             connection = self._taken()
             try:
@@ -101,14 +106,30 @@ class PostgresStore(SQLStore):
             finally:
                 if connection.closed or connection.broken:
                     connection.close()
-                    self.close()  # a server that is gone is gone for the others too
+                    self._let_go()  # a server that is gone is gone for the others too
                 else:
                     self._free.append(connection)
+
+    def _leave_the_parents(self) -> None:
+        """After a fork: the connections are the parent's."""
+        if self._process != os.getpid():
+            self._of_the_parent = self._free
+            self._begin()
+
+    def _holder(self, *, at_a_step: bool = False) -> str | None:  # noqa: ARG002 - nobody is asked but this machine
+        self._leave_the_parents()
+        return self._session.name()
+
+    def _gone(self, holders: Collection[str]) -> Collection[str]:
+        return {row[0] for row in self._read(GONE, list(holders))} if holders else ()
 
     def _taken(self) -> psycopg.Connection[Any]:
         with suppress(IndexError):
             return self._free.pop()
-        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECTING)
+        return self._connected()
+
+    def _connected(self, **options: Any) -> psycopg.Connection[Any]:
+        return self._psycopg.connect(self._url, autocommit=True, connect_timeout=_CONNECTING, **options)
 
     def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
         until = monotonic() + (_PATIENCE if patience is None else patience)

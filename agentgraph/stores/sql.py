@@ -4,19 +4,23 @@ Two tables. `conversations` has a row for each conversation: where it stands, an
 step, added in the same transaction that moves the conversation on, and only when it stood one step before: compare and
 set. Each step has a checksum, so that one which was changed is not believed. Values are bound, never written into
 statements. Times are the database's, so that clocks of workers need not agree.
+
+A lease names its holder, where the database can tell whether that lives: one that does not has no lease. One that does loses it
+when its time is up, and whoever waits has seen no sign of life for as long by a clock that nobody sets.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from functools import cache
+from time import monotonic
 from typing import Any, Self, TypeVar
 from zlib import crc32
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of, page_of
 from agentgraph.errors import StoreError
@@ -24,7 +28,7 @@ from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
 
 T = TypeVar("T")
-Row = TypeVar("Row", Lease, Stored)
+Row = TypeVar("Row", "_Held", Stored)
 Execute = Callable[..., Any]
 """`execute(statement, values)` within one transaction; gives a cursor."""
 
@@ -40,20 +44,23 @@ UPGRADES: tuple[tuple[str, ...], ...] = (
     ),
     turns.TABLES,
     ("ALTER TABLE agentgraph_steps ADD COLUMN checksum BIGINT",),  # NULL in rows of before, which are believed
-    (),  # rows hold states of version 2 from here on: what reads version 1 alone leaves such a database alone
+    (  # rows hold states of version 2 from here on: what reads version 1 alone leaves such a database alone
+        "ALTER TABLE agentgraph_conversations ADD COLUMN holder TEXT",  # NULL where nothing is known of it
+        "ALTER TABLE agentgraph_conversations ADD COLUMN lasts {real}",
+    ),
 )
 """The n-th leads from version n to version n + 1; a new database has version 0."""
 
 VERSION = len(UPGRADES)
 
-_HELD = "SELECT owner, born, seq, until - {now} FROM agentgraph_conversations WHERE id = ?"
-_LEASE = """INSERT INTO agentgraph_conversations AS kept (id, born, seq, under_way, updated, owner, until)
-    VALUES (?, ?, -1, 0, {now}, ?, {now} + ?)
-    ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, until = excluded.until
-    WHERE kept.owner IS NULL OR kept.owner = excluded.owner OR kept.until <= {now}"""
-_RENEW = "UPDATE agentgraph_conversations SET until = {now} + ? WHERE id = ? AND owner = ?"
-_RELEASE = "UPDATE agentgraph_conversations SET owner = NULL WHERE id = ? AND owner = ?"
-_MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated = {now}, until = {now} + ?,
+_HELD = "SELECT owner, born, seq, until - {now}, until, holder, lasts FROM agentgraph_conversations WHERE id = ?"
+_LEASE = """INSERT INTO agentgraph_conversations AS kept (id, born, seq, under_way, updated, owner, until, holder, lasts)
+    VALUES (?, ?, -1, 0, {now}, ?, {now} + ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET owner = excluded.owner, until = excluded.until, holder = excluded.holder, lasts = excluded.lasts
+    WHERE kept.owner IS NULL OR kept.owner = excluded.owner OR (kept.owner = ? AND kept.until = ?)"""
+_RENEW = "UPDATE agentgraph_conversations SET until = {now} + ?, holder = ?, lasts = ? WHERE id = ? AND owner = ?"
+_RELEASE = "UPDATE agentgraph_conversations SET owner = NULL, holder = NULL WHERE id = ? AND owner = ?"
+_MOVE = """UPDATE agentgraph_conversations SET seq = ?, under_way = ?, updated = {now}, until = {now} + ?, holder = ?, lasts = ?,
     owner = CASE WHEN ? THEN owner END WHERE id = ? AND seq = ? AND owner = ?"""
 _WRITER = "SELECT writer FROM agentgraph_steps WHERE conversation = ? AND seq = ?"
 _STANDS = "SELECT seq FROM agentgraph_conversations WHERE id = ?"
@@ -62,7 +69,8 @@ _ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state,
 _ENTRIES = """SELECT seq, writer, event, state, whole, messages, under_way, checksum FROM agentgraph_steps
     WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
 _WHOLE = "SELECT seq FROM agentgraph_steps WHERE conversation = ? AND seq <= ? AND whole = 1 ORDER BY seq DESC LIMIT 1"
-_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END FROM agentgraph_conversations
+_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END, holder
+    FROM agentgraph_conversations
     WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
 _FORGET = (
     turns.FORGET,
@@ -70,6 +78,7 @@ _FORGET = (
     "DELETE FROM agentgraph_steps WHERE conversation = ?",
 )  # in the order of an append
 _LAST = 2**62
+_REMEMBERED = 10_000  # signs of life; who is forgotten is waited for anew
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS agentgraph_schema (version INTEGER NOT NULL)"
 _VERSION = "SELECT version FROM agentgraph_schema"
@@ -93,6 +102,28 @@ class Dialect(Struct, frozen=True):
     """Keeps others from making the tables at the same time, where writing does not."""
 
 
+class _Held(Struct, frozen=True, gc=False):
+    """Who has a conversation, as its row says."""
+
+    owner: str | None
+    born: str
+    seq: int
+    seconds: float
+    until: float
+    holder: str | None
+    lasts: float | None
+
+
+class _Seen(Struct, frozen=True, gc=False):
+    """A sign of life."""
+
+    owner: str
+    until: float | None
+    """As it stands in the row; None where it was given here, and not read yet."""
+    at: float
+    """By a clock that nobody sets."""
+
+
 def _as(kind: type[Row], row: Sequence[Any]) -> Row:
     """A row as one of our values. SQLite keeps what it is given, of whatever type, and others may have given it.
 
@@ -103,6 +134,10 @@ def _as(kind: type[Row], row: Sequence[Any]) -> Row:
         return msgspec.convert(dict(zip(kind.__struct_fields__, row, strict=True)), kind)
     except msgspec.ValidationError as wrong:
         raise StoreError(f"a conversation is kept in a row that was not written by this library: {wrong}") from wrong
+
+
+def _lease(held: _Held, left: float) -> Lease:
+    return Lease(held.owner or "", held.born, held.seq, left)
 
 
 def _row(key: str, writer: str, entry: Entry) -> tuple[Any, ...]:
@@ -138,6 +173,10 @@ class SQLStore(turns.TurnRows):
     create: bool
     """Whether what is missing is made."""
 
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+        """The last sign of life of whoever has a conversation, by its key."""
+
     # -- what a database adds --------------------------------------------------------------------------------------------
 
     @abstractmethod
@@ -151,6 +190,14 @@ class SQLStore(turns.TurnRows):
         Raises:
             StoreError: for whatever the database refuses.
         """
+
+    @abstractmethod
+    def _holder(self, *, at_a_step: bool = False) -> str | None:
+        """By what others can tell whether this process lives; None where they cannot. At a step it costs next to nothing."""
+
+    @abstractmethod
+    def _gone(self, holders: Collection[str]) -> Collection[str]:
+        """Those of `holders` that do not live any more, for certain."""
 
     @abstractmethod
     def close(self) -> None:
@@ -191,24 +238,42 @@ class SQLStore(turns.TurnRows):
     def lease(self, conversation: str, owner: str, seconds: float) -> Lease:
         """See `Store.lease`."""
         key = key_of(conversation)
-        held = self._read(_HELD, key)  # who only waits for another writes nothing
-        if held and held[0][0] not in (None, owner) and held[0][3] > 0:
-            return _as(Lease, held[0])
+        rows = self._read(_HELD, key)  # who only waits for another writes nothing
+        held = _as(_Held, rows[0]) if rows else None
+        if held is not None and held.owner not in (None, owner) and (left := self._left(key, held)) > 0:
+            return _lease(held, left)
+        over = (None, None) if held is None else (held.owner, held.until)
 
-        def work() -> Lease:
+        def work() -> _Held:
+            holder = self._holder()
             with self._transaction(writing=True) as execute:
-                execute(self._said(_LEASE), (key, owner, owner, seconds))
-                return _as(Lease, execute(self._said(_HELD), (key,)).fetchone())
+                execute(self._said(_LEASE), (key, owner, owner, seconds, holder, seconds, *over))
+                return _as(_Held, execute(self._said(_HELD), (key,)).fetchone())
 
-        return self._performed(work)
+        taken = self._performed(work)
+        if taken.owner == owner:
+            self._see(key, owner, taken.until)
+        return _lease(taken, taken.seconds)
 
     def renew(self, conversation: str, owner: str, seconds: float) -> bool:
         """See `Store.renew`."""
-        return self._wrote(_RENEW, seconds, key_of(conversation), owner) > 0
+        key = key_of(conversation)
+
+        def work() -> bool:
+            holder = self._holder()
+            with self._transaction(writing=True) as execute:
+                return int(execute(self._said(_RENEW), (seconds, holder, seconds, key, owner)).rowcount) > 0
+
+        renewed = self._performed(work)
+        if renewed:
+            self._see(key, owner)
+        return renewed
 
     def release(self, conversation: str, owner: str) -> None:
         """See `Store.release`."""
-        self._wrote(_RELEASE, key_of(conversation), owner, patience=0.0)
+        key = key_of(conversation)
+        self._forget(key, owner)
+        self._wrote(_RELEASE, key, owner, patience=0.0)
 
     def append(self, conversation: str, owner: str, entries: Sequence[Entry], seconds: float) -> None:
         """See `Store.append`."""
@@ -216,9 +281,10 @@ class SQLStore(turns.TurnRows):
         rows = [_row(key, owner, entry) for entry in entries]
 
         def work() -> None:
+            holder = self._holder(at_a_step=True) if seconds > 0 else None
             with self._transaction(writing=True) as execute:
-                moved = execute(self._said(_MOVE), (last.seq, int(last.under_way), seconds, seconds > 0, key, before, owner)).rowcount
-                if not moved:
+                moves = (last.seq, int(last.under_way), seconds, holder, seconds, seconds > 0, key, before, owner)
+                if not execute(self._said(_MOVE), moves).rowcount:
                     writer = execute(self._said(_WRITER), (key, last.seq)).fetchone()
                     if writer is not None and writer[0] == owner:
                         return
@@ -228,6 +294,10 @@ class SQLStore(turns.TurnRows):
                     execute(self._said(_ADD), row)
 
         self._performed(work)
+        if seconds > 0:
+            self._see(key, owner)
+        else:
+            self._forget(key, owner)
 
     def entries(self, conversation: str, first: int = 0, last: int | None = None) -> Sequence[Entry]:
         """See `Store.entries`."""
@@ -244,7 +314,12 @@ class SQLStore(turns.TurnRows):
         """See `Store.list`."""
         begins, behind, most = page_of(prefix, after, limit)
         rows = self._read(_LIST, len(begins), begins, behind, min(most, _LAST))
-        return [_as(Stored, (id_of(key), seq, bool(under_way), *times)) for key, seq, under_way, *times in rows]
+        gone = self._gone({holder for *_, holder in rows if isinstance(holder, str)})
+        listed = [(_as(Stored, (id_of(key), seq, bool(under_way), *times)), holder) for key, seq, under_way, *times, holder in rows]
+        return [
+            structs.replace(one, leased=min(one.leased, 0.0)) if one.leased is not None and holder in gone else one
+            for one, holder in listed
+        ]
 
     def delete(self, conversation: str) -> bool:
         """See `Store.delete`."""
@@ -255,6 +330,32 @@ class SQLStore(turns.TurnRows):
                 return int([execute(self._said(statement), (key,)).rowcount for statement in _FORGET][-1]) > 0
 
         return self._performed(work)
+
+    # -- who lives -------------------------------------------------------------------------------------------------------
+
+    def _left(self, key: str, held: _Held) -> float:
+        """Seconds for which whoever has a conversation keeps it, when it gives no sign of life; none when it is gone."""
+        seen = self._seen.get(key)
+        if seen is None or seen.owner != held.owner or seen.until != held.until:
+            at = seen.at if seen is not None and seen.owner == held.owner and seen.until is None else monotonic()
+            seen = self._see(key, held.owner or "", held.until, at)
+        if held.holder is None or held.lasts is None:
+            return held.seconds
+        if self._gone({held.holder}):
+            return 0.0
+        return max(held.seconds, seen.at + held.lasts - monotonic())
+
+    def _see(self, key: str, owner: str, until: float | None = None, at: float | None = None) -> _Seen:
+        self._seen.pop(key, None)  # the last that was seen stands last
+        seen = self._seen[key] = _Seen(owner, until, monotonic() if at is None else at)
+        if len(self._seen) > _REMEMBERED:
+            for forgotten in list(self._seen)[: _REMEMBERED // 2]:
+                self._seen.pop(forgotten, None)
+        return seen
+
+    def _forget(self, key: str, owner: str) -> None:
+        if (seen := self._seen.get(key)) is not None and seen.owner == owner:
+            self._seen.pop(key, None)
 
     # -- statements ------------------------------------------------------------------------------------------------------
 

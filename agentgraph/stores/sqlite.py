@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
@@ -17,6 +17,7 @@ from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from agentgraph.errors import DefinitionError, StoreError
+from agentgraph.stores import locks
 from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ _REFUSED = (sqlite3.Error, ValueError, OverflowError)
 _MEANT = {"SQLITE_READONLY_DIRECTORY": "its folder may not be written, where SQLite keeps files beside it"}
 """What sqlite3 says less well: that it attempted to write a database, of one that is to be read."""
 _BESIDE = ("-wal", "-shm")  # files that SQLite keeps beside a database
+_LEASES = "-leases"  # and the one that we do, in which processes are told apart
 _PRIMARY = 0xFF  # the part of an error code that says what, without the details
 
 
@@ -54,12 +56,14 @@ class SQLiteStore(SQLStore):
             raise DefinitionError(f"a store in SQLite was given the path {path!r:.60}; give a text or a Path")
         if str(given) == ":memory:":  # which would be a file of that name
             raise DefinitionError("a store in SQLite is a file; for one in memory give open_store('memory:'), or a MemoryStore()")
+        super().__init__()
         self.path = Path(path).absolute()
         self.where, self.create = str(self.path), create
         self._process = os.getpid()
         self._turn = threading.Lock()
         self._open: sqlite3.Connection | None = None
         self._of_the_parent: list[sqlite3.Connection | None] = []
+        self._name: str | None = None
         with self._transaction(writing=False):
             pass
 
@@ -97,6 +101,15 @@ class SQLiteStore(SQLStore):
                     connection.execute("ROLLBACK")
                 raise
 
+    def _holder(self, *, at_a_step: bool = False) -> str | None:
+        self._leave_the_parents()
+        if self._name is None or not at_a_step:
+            self._name = locks.own_name(self._leases, self.path)
+        return self._name
+
+    def _gone(self, holders: Collection[str]) -> Collection[str]:
+        return locks.ended(self._leases, holders) if holders else ()
+
     def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
         until = monotonic() + (_PATIENCE if patience is None else patience)
         while True:
@@ -120,6 +133,7 @@ class SQLiteStore(SQLStore):
         _unlock(self.path)
         connection = sqlite3.connect(self.path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
         connection.text_factory = _text
+        self._leases = Path(f"{self.path.resolve()}{_LEASES}")  # beside the file itself, where the path is a link to it
         try:
             if self._version(connection.execute) < VERSION:
                 connection.execute("PRAGMA journal_mode = WAL")
@@ -136,7 +150,7 @@ class SQLiteStore(SQLStore):
         """After a fork: a connection must not be carried over, nor closed, and the lock may be held by a thread that is not here."""
         if self._process != os.getpid():
             self._of_the_parent.append(self._open)
-            self._process, self._turn, self._open = os.getpid(), threading.Lock(), None
+            self._process, self._turn, self._open, self._name = os.getpid(), threading.Lock(), None, None
 
 
 def _is_busy(wrong: Exception) -> bool:
@@ -152,7 +166,7 @@ def _unlock(path: Path) -> None:
 
 
 def _missing(path: Path) -> str:
-    near = get_close_matches(path.name, (file.name for file in path.parent.glob("*") if not file.name.endswith(_BESIDE)), 1)
+    near = get_close_matches(path.name, (file.name for file in path.parent.glob("*") if not file.name.endswith((*_BESIDE, _LEASES))), 1)
     meant = f"did you mean {near[0]!r}?" if near else "give a store that is there"
     return f"there is no file {str(path)!r:.200}; {meant}"
 

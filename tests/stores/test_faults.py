@@ -305,7 +305,8 @@ def test_a_bit_that_flips(column: str, tmp_path: Path) -> None:
 def test_steps_of_before_there_were_checksums_are_read_unchecked_and_those_behind_them_are_not(database: str) -> None:
     with open_store(database) as store:
         runner("a").conversation("c", store).run("one")
-    change(database, "ALTER TABLE agentgraph_steps DROP COLUMN checksum")
+    for table, column in (("steps", "checksum"), ("conversations", "holder"), ("conversations", "lasts")):
+        change(database, f"ALTER TABLE agentgraph_{table} DROP COLUMN {column}")
     change(database, "UPDATE agentgraph_schema SET version = 2")
 
     with open_store(database) as store:
