@@ -36,6 +36,7 @@ from agentgraph import (
     tool,
 )
 from agentgraph.engine import replay
+from agentgraph.runtime import journal
 from tests.stores.between import Between, failing
 from tests.stores.cluster import WATCHDOG
 
@@ -59,6 +60,7 @@ def left(runner: AgentRunner, store: Store, lease: float = GONE) -> None:
     """Hold a turn of the conversation "c" that is killed in it."""
     with pytest.raises((KeyboardInterrupt, Killed)):
         runner.conversation("c", failing(store, "before release"), lease=lease).run("go")
+    journal.LEFT.clear()  # what a process remembers is gone with it
 
 
 # -- turns at once -------------------------------------------------------------------------------------------------------
