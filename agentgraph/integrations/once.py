@@ -88,8 +88,8 @@ def hold_once(runner: AgentRunner, store: SQLStore, turn: Turn, lease: float, wa
     journal = run.journal = Journal(store, turn.conversation, lease, FRESH)
     journal.owner = f"{turn.id}.{journal.owner}"
     try:
-        run.start_from(journal.open(known, wait))
         try:
+            run.start_from(journal.open(known, wait))
             now = store.turn(turn.id)
             if now is not None and now.outcome is None:
                 store.settle(turn.id, _held(run, store, now).to_json())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import uuid4
 
@@ -16,7 +16,7 @@ from agentgraph.engine.trace import Trace
 from agentgraph.engine.turn import step
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
-from agentgraph.runtime.journal import Journal, refuse_other_than_seconds
+from agentgraph.runtime.journal import LEFT, Journal, refuse_other_than_seconds
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
@@ -104,57 +104,64 @@ class Conversation(Generic[Output]):
         start = known.context if known.seq >= 0 else self._start  # what the result of a turn that cannot begin stands at
         run = self._runner.begun(start, config, deps, streaming=streaming, approvals=approvals)
         run.journal = Journal(self.store, self.id, self.lease, self._start)
+        run.journal.place = known
         return run
 
     def _held(self, run: Run, said: Said) -> RunResult[Output]:
-        with self._hold(run):
-            threads.perform(run, said)
+        with (journal := _journal_of(run)):
+            try:
+                self._take(run, journal)
+                threads.perform(run, said)
+            finally:
+                LEFT[journal.owner] = journal
+                self._known = journal.place
         return run.result()
 
     async def _aheld(self, run: Run, said: Said) -> RunResult[Output]:
-        async with self._ahold(run):
+        journal = _journal_of(run)
+        try:
+            await self._atake(run, journal)
             await tasks.perform(run, said)
+        finally:
+            LEFT[journal.owner] = journal
+            self._known = journal.place
+            await journal.aclose()
         return run.result()
 
     def _watched(self, run: Run, said: Said) -> Generator[Observation, None, None]:
-        with self._hold(run), closing(threads.watch(run, said)) as observations:
-            yield from observations
+        with (journal := _journal_of(run)):
+            try:
+                self._take(run, journal)
+                with closing(threads.watch(run, said)) as observations:
+                    yield from observations
+            finally:
+                LEFT[journal.owner] = journal
+                self._known = journal.place
 
     async def _awatched(self, run: Run, said: Said) -> AsyncGenerator[Observation, None]:
-        async with self._ahold(run), aclosing(tasks.watch(run, said)) as observations:
-            async for observation in observations:
-                yield observation
-
-    @contextmanager
-    def _hold(self, run: Run) -> Iterator[None]:
-        """Have the conversation while `run` lasts; what keeps it from being had is in the result of the run."""
         journal = _journal_of(run)
+        try:
+            await self._atake(run, journal)
+            async with aclosing(tasks.watch(run, said)) as observations:
+                async for observation in observations:
+                    yield observation
+        finally:
+            LEFT[journal.owner] = journal
+            self._known = journal.place
+            await journal.aclose()
+
+    def _take(self, run: Run, journal: Journal) -> None:
+        """Have the conversation for `run`; what keeps it from being had is in the result of the run."""
         try:
             run.start_from(journal.open(self._known, self.wait))
         except AgentGraphError as obstacle:
             run.obstacle = obstacle
-            yield
-            return
-        with journal:
-            try:
-                yield
-            finally:
-                self._known = journal.place
 
-    @asynccontextmanager
-    async def _ahold(self, run: Run) -> AsyncIterator[None]:
-        journal = _journal_of(run)
+    async def _atake(self, run: Run, journal: Journal) -> None:
         try:
             run.start_from(await journal.aopen(self._known, self.wait))
         except AgentGraphError as obstacle:
             run.obstacle = obstacle
-            yield
-            return
-        try:
-            yield
-        finally:
-            self._known = journal.place
-            await journal.aclose()
 
     # -- reading -----------------------------------------------------------------------------------------------------------
 
@@ -207,12 +214,12 @@ class Conversation(Generic[Output]):
         start = self.at(seq)
         called = f"{self.id[:_FORKED]}/{uuid4().hex}" if new_id is None else new_id
         forked = Conversation(self._runner, called, self.store, start, self.wait, self.lease)
-        journal = Journal(self.store, forked.id, self.lease, start)
-        journal.open(NOWHERE, 0.0)
-        try:
-            journal.begin()
-        finally:
-            journal.close()
+        with (journal := Journal(self.store, forked.id, self.lease, start)):
+            try:
+                journal.open(NOWHERE, 0.0)
+                journal.begin()
+            finally:
+                LEFT[journal.owner] = journal
         return forked
 
     def cancel(self) -> bool:
@@ -225,14 +232,16 @@ class Conversation(Generic[Output]):
         Raises:
             StoreError: when it cannot be read or written.
         """
-        journal = Journal(self.store, self.id, self.lease, self._start)
-        context, was_held = journal.seize(self._known)
-        with journal:
-            if context.progress is None:
-                return was_held
-            event = Cancelled()
-            journal.keep(event, step(self._runner.machine, context, event))
-            self._known = journal.place
+        with (journal := Journal(self.store, self.id, self.lease, self._start)):
+            try:
+                context, was_held = journal.seize(self._known)
+                if context.progress is None:
+                    return was_held
+                event = Cancelled()
+                journal.keep(event, step(self._runner.machine, context, event))
+                self._known = journal.place
+            finally:
+                LEFT[journal.owner] = journal
         return True
 
     async def acancel(self) -> bool:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import threading
+from collections.abc import Sequence
 from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from agentgraph.runtime.leaving import HANDED_OVER
 from agentgraph.runtime.log import logger
 from agentgraph.runtime.outcome import started
 
@@ -62,12 +63,10 @@ class Heartbeat:
             if due is not None:
                 due.at.pop(journal, None)
 
-    def end(self) -> None:
-        """Give back what turns have that were left open, while there are still threads: when the process ends it is too late."""
+    def held(self) -> Sequence[Journal]:
+        """Those whose leases are renewed."""
         with self._lock:
-            held = [journal for due in self._due.values() for journal in due.at]
-        for journal in held:
-            journal.close()
+            return [journal for due in self._due.values() for journal in due.at]
 
     def _beat(self, store: int, due: _Due) -> None:
         while True:
@@ -75,7 +74,8 @@ class Heartbeat:
                 journal = min(due.at, key=due.at.__getitem__, default=None)
                 if journal is None:
                     if not due.changed.wait(_IDLE) and not due.at:
-                        del self._due[store]
+                        if self._due.get(store) is due:  # else it was made by who was interrupted then, and nobody has it
+                            del self._due[store]
                         return
                     continue
                 wait = due.at[journal] - monotonic()
@@ -83,6 +83,10 @@ class Heartbeat:
                     due.changed.wait(wait)
                     continue
                 due.at[journal] = monotonic() + journal.seconds / _OFTEN
+                if journal.is_over:  # and who was to give it back was interrupted
+                    del due.at[journal]
+                    HANDED_OVER.put(journal.give_back)
+                    continue
             try:
                 journal.renew()
             except Exception:  # noqa: BLE001 - also what a store of the user's raises: the others have still to be renewed
@@ -91,6 +95,5 @@ class Heartbeat:
 
 _IDLE = 5.0  # seconds until the thread ends when there is nothing to hold
 HEARTBEAT = Heartbeat()
-atexit.register(HEARTBEAT.end)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=HEARTBEAT.forget)

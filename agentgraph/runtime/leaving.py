@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import _thread
 import os
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from agentgraph.runtime.parent import leave_to_the_parent
-
-_Closing = tuple[Callable[[], object], Hashable]
 
 
 class Left(BaseException):
@@ -30,34 +28,25 @@ class _HandedOver:
 
     def forget(self) -> None:
         """Begin anew: after a fork all that was left is the parent's."""
-        self._left: SimpleQueue[_Closing] = SimpleQueue()
-        self._names: set[Hashable] = set()
+        self._left: SimpleQueue[Callable[[], object]] = SimpleQueue()
 
     def at_fork(self) -> None:
         leave_to_the_parent(self._left)
         self.forget()
 
-    def put(self, close: Callable[[], object], name: Hashable = None) -> None:
+    def put(self, close: Callable[[], object]) -> None:
         """Have `close` called soon. Takes no lock, and waits for none: not even for the thread to begin, as `threading` does."""
-        self._names.add(name)
-        self._left.put((close, name))
+        self._left.put(close)
         with suppress(RuntimeError):  # no thread can be had: the next one that can closes this too
             _thread.start_new_thread(self._close, ())
-
-    def has(self, name: Hashable) -> bool:
-        """Whether what was handed over under that name is still to be closed."""
-        return name in self._names
 
     def _close(self) -> None:
         while True:
             try:
-                close, name = self._left.get_nowait()
+                close = self._left.get_nowait()
             except Empty:
                 return
-            try:
-                close()
-            finally:
-                self._names.discard(name)
+            close()
 
 
 HANDED_OVER = _HandedOver()

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from agentgraph.errors import DefinitionError, StoreError
 from agentgraph.stores import locks
 from agentgraph.stores.sql import VERSION, Dialect, Execute, SQLStore
+from agentgraph.stores.undisturbed import undisturbed
 
 T = TypeVar("T")
 _PATIENCE = 60.0  # seconds for other processes to finish what they write
@@ -111,6 +112,9 @@ class SQLiteStore(SQLStore):
         return locks.ended(self._leases, holders) if holders else ()
 
     def _performed(self, work: Callable[[], T], patience: float | None = None) -> T:
+        return undisturbed(lambda: self._tried(work, patience), lambda: None)
+
+    def _tried(self, work: Callable[[], T], patience: float | None) -> T:
         until = monotonic() + (_PATIENCE if patience is None else patience)
         while True:
             try:

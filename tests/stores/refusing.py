@@ -17,14 +17,13 @@ from pathlib import Path
 from agentgraph import Agent, AgentRunner, Context, Conversation, RunConfig, ScriptedModel, SQLiteStore, Store, StoreError, open_store
 
 ANSWER = "b" * 20_000
-LEASE = 0.1
 NOBODY = 65_534
 Refusal = Callable[[Path], AbstractContextManager[None]]
 
 
 def conversation(store: Store) -> Conversation:
     runner = AgentRunner(Agent("Desk"), RunConfig(model=ScriptedModel([ANSWER] * 1_000)))
-    return runner.conversation("c", store, wait=10, lease=LEASE)
+    return runner.conversation("c", store)
 
 
 def said(context: Context) -> list[str]:

@@ -36,6 +36,8 @@ from agentgraph import (
     tool,
 )
 from agentgraph.engine import replay
+from agentgraph.engine.journal import NOWHERE
+from agentgraph.runtime import journal
 from tests.stores.between import Between, failing
 from tests.stores.cluster import WATCHDOG
 
@@ -59,6 +61,7 @@ def left(runner: AgentRunner, store: Store, lease: float = GONE) -> None:
     """Hold a turn of the conversation "c" that is killed in it."""
     with pytest.raises((KeyboardInterrupt, Killed)):
         runner.conversation("c", failing(store, "before release"), lease=lease).run("go")
+    journal.LEFT.clear()  # what a process remembers is gone with it
 
 
 # -- turns at once -------------------------------------------------------------------------------------------------------
@@ -192,6 +195,59 @@ def test_an_async_stream_that_is_left_by_break_alone_is_given_back_while_the_loo
         return await conversation.aresume()
 
     assert asyncio.run(left()).output == "a"
+
+
+@pytest.mark.parametrize(
+    "points",
+    [
+        ("before lease",),
+        ("after lease",),
+        ("before append 1",),
+        ("after append 1",),
+        ("before append 2",),
+        ("after append 2",),
+        ("before append 2", "before release"),
+        ("before append 2", "after release"),
+    ],
+)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_a_turn_that_is_interrupted_is_not_in_the_way_of_the_next(store: Store, points: tuple[str, ...], streamed: bool) -> None:
+    """Also one whose giving back is interrupted too, and while the interrupt is still being handled."""
+    due = list(points)
+
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if due and point == due[0]:
+            due.pop(0)
+            raise KeyboardInterrupt
+
+    interrupted = runner("a").conversation("c", Between(store, at))
+    try:
+        if streamed:
+            with interrupted.stream("go") as observations:
+                list(observations)
+        else:
+            interrupted.run("go")
+    except KeyboardInterrupt:
+        assert runner("b").conversation("c", store).run("next").output == "b"
+        due.clear()
+    assert due == []
+    assert [kept.leased for kept in store.list()] == [None]
+
+
+def test_what_an_interrupted_turn_did_not_give_back_is_given_back_in_place_of_being_renewed(store: Store) -> None:
+    """Also where this process never asks for that conversation again."""
+    given_back = threading.Event()
+
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "after release":
+            given_back.set()
+
+    turn = journal.Journal(Between(store, at), "c", GONE, Context())
+    turn.open(NOWHERE, 0.0)
+    journal.LEFT[turn.owner] = turn  # and there it was interrupted
+
+    assert given_back.wait(WATCHDOG)
+    assert store.lease("c", "another", 30).owner == "another"
 
 
 def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
