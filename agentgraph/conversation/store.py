@@ -116,7 +116,11 @@ class Store(Protocol):
         ...
 
     def delete(self, conversation: str) -> bool:
-        """Forget a conversation, whoever has it; whether there was one."""
+        """Forget a conversation, whoever has it; whether there was one. A store in files leaves nothing of its text in them.
+
+        Raises:
+            StoreError: also when it is forgotten, and text of it may still be in a file, which it says. Asking again cleans.
+        """
         ...
 
     def close(self) -> None:

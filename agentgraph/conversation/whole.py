@@ -33,3 +33,20 @@ def write_whole(file: Path, content: bytes, mode: int = 0o666) -> None:
             part.unlink()
         wrong.filename, wrong.filename2 = str(file), None  # the part's name says nothing to anybody
         raise
+
+
+def make_private(file: Path) -> None:
+    """Make an empty file that nobody else may read, where there is none. One that is there is left as it is, with its permissions.
+
+    It is closed when it takes its name: whoever closes a file gives away all locks that its process has on it. Where it cannot be made
+    so, whoever opens it will say why; a disk that knows no second names for a file knows no permissions either.
+    """
+    with suppress(OSError):
+        file = Path(os.path.realpath(file))
+        part = file.with_name(f".{uuid4().hex}.part")
+        if not file.exists():
+            os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            try:
+                os.link(part, file)
+            finally:
+                part.unlink()

@@ -249,7 +249,11 @@ class Conversation(Generic[Output]):
         return self.cancel() if self.store.instant else (await tasks.called_apart(self.cancel)).open()
 
     def delete(self) -> bool:
-        """Forget it, with all its steps; whether there was one. A turn that goes on ends with a `Conflict`."""
+        """Forget it, with all its steps; whether there was one. A turn that goes on ends with a `Conflict`.
+
+        Raises:
+            StoreError: as `Store.delete` does, also when it is forgotten and a file is not clean of it yet.
+        """
         self._known = NOWHERE
         return self.store.delete(self.id)
 

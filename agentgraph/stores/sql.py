@@ -69,9 +69,11 @@ _ADD = """INSERT INTO agentgraph_steps (conversation, seq, writer, event, state,
 _ENTRIES = """SELECT seq, writer, event, state, whole, messages, under_way, checksum FROM agentgraph_steps
     WHERE conversation = ? AND seq >= ? AND seq <= ? ORDER BY seq"""
 _WHOLE = "SELECT seq FROM agentgraph_steps WHERE conversation = ? AND seq <= ? AND whole = 1 ORDER BY seq DESC LIMIT 1"
-_LIST = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END, holder
+_LISTED = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NULL ELSE until - {now} END, holder
     FROM agentgraph_conversations
-    WHERE seq >= 0 AND substr(id, 1, ?) = ? AND id > ? ORDER BY id LIMIT ?"""
+    WHERE id >= ? AND id <> ? AND substr(id, 1, ?) = ? AND seq >= 0"""  # one lower bound, since SQLite takes the first of two
+_LIST = f"{_LISTED} ORDER BY id LIMIT ?"
+_LIST_BELOW = f"{_LISTED} AND id < ? ORDER BY id LIMIT ?"
 _FORGET = (
     turns.FORGET,
     "DELETE FROM agentgraph_conversations WHERE id = ?",
@@ -156,6 +158,11 @@ def _checksum(key: str, seq: int, writer: str, event: str, state: str, whole: in
     """Of a row, as it was or as somebody has made it. The lengths tell rows apart whose texts, one behind the other, are the same."""
     lengths = f"{seq} {whole} {under_way} {len(key)} {len(writer)} {len(event)} {len(state)} "
     return crc32(f"{lengths}{key}{writer}{event}{state}{messages}".encode(errors="surrogatepass"))
+
+
+def _end_of(prefix: str) -> str:
+    """The first text behind all that begin with `prefix`: a key is printable ASCII, so that one is ASCII too. There is none behind all texts."""
+    return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
 
 
 @cache
@@ -313,7 +320,9 @@ class SQLStore(turns.TurnRows):
     def list(self, prefix: str = "", after: str = "", limit: int = 100) -> Sequence[Stored]:
         """See `Store.list`."""
         begins, behind, most = page_of(prefix, after, limit)
-        rows = self._read(_LIST, len(begins), begins, behind, min(most, _LAST))
+        end = _end_of(begins)
+        given = (max(begins, behind), behind, len(begins), begins, *([end] if end else []), min(most, _LAST))
+        rows = self._read(_LIST_BELOW if end else _LIST, *given)
         gone = self._gone({holder for *_, holder in rows if isinstance(holder, str)})
         listed = [(_as(Stored, (id_of(key), seq, bool(under_way), *times)), holder) for key, seq, under_way, *times, holder in rows]
         return [

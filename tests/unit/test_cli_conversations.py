@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -245,3 +247,16 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, arguments: tuple[str, 
 
     assert is_one_line(told)
     assert why in told
+
+
+def test_what_was_deleted_while_somebody_read_is_cleaned_by_deleting_it_again(tmp_path: Path) -> None:
+    said(tmp_path, BALANCE)
+    with closing(sqlite3.connect(tmp_path / "talks.db", isolation_level=None)) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT count(*) FROM agentgraph_steps").fetchone()
+
+        assert "what was deleted is gone" in ran(tmp_path, "conversations", "delete", "ada", "--yes", code=2)
+        assert listed(tmp_path) == []
+
+    assert "there is no conversation" in ran(tmp_path, "conversations", "delete", "ada", "--yes", code=2)
+    assert not any(b"ACC-17" in file.read_bytes() for file in tmp_path.iterdir())

@@ -70,13 +70,14 @@ def resume_in(url: str | None, target: str, id: str, approvals: Mapping[str, boo
 
 
 def delete_in(url: str | None, id: str, *, sure: bool) -> None:
-    """Forget one."""
+    """Forget one. What is gone already is asked for again: text of it may still be in a file."""
     with opened(url) as store:
-        kept = _existing(store, id)
         if not sure:
+            _existing(store, id)
             count = len(store.entries(id)) - 1
             raise DefinitionError(f"{shown_id(id):.60} and its {count:,} steps would be gone for ever; say --yes")
-        kept.delete()
+        if not store.delete(id):
+            raise _missing(store, id, None)
 
 
 def _existing(store: Store, id: str) -> Conversation:
