@@ -99,6 +99,27 @@ def test_a_budget_starts_anew_with_the_next_run(limit: str) -> None:
         assert result.output == "fine"
 
 
+LITTLE: dict[str, tuple[Budget, list[Any], list[Any]]] = {
+    "tokens": (Budget(tokens=80), [Reply(None, [call("look")], USED), "fine"], []),
+    "cost": (Budget(cost=0.05), [Reply(None, [call("look")], USED), "fine"], []),
+    "tool_calls": (Budget(tool_calls=3), [[call("look")] * 2, "fine"], []),
+    "handoffs": (Budget(handoffs=3), [handoff("B"), handoff("A"), "fine"], []),
+    "visits": (Budget(visits=3), [handoff("B"), handoff("A"), handoff("B"), "fine"], [handoff("A"), handoff("B"), "fine"]),
+}
+"""What uses more than half of a budget, or of two thirds of it: in the first run, and in the next where another agent begins that."""
+
+
+@pytest.mark.parametrize("limit", LITTLE)
+def test_what_the_runs_before_have_used_is_not_counted(limit: str) -> None:
+    """ "belong to one run, start with it": a conversation of many runs may use more than a budget, as long as none of them does."""
+    budget, first, others = LITTLE[limit]
+    kept = held(list(first), budget)
+    for _ in range(4):
+        kept = held(list(others or first), budget, kept[0][0].context)
+
+        assert [(result.stop_reason, result.output) for result, _ in kept] == [("completed", "fine")] * 3
+
+
 @pytest.mark.parametrize("name", ["stuck", "astuck"])
 @pytest.mark.parametrize("beside", [[], [call("look")]], ids=["alone", "beside another"])
 def test_seconds_are_up_while_a_tool_runs(name: str, beside: list[object]) -> None:
