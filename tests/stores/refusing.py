@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 from agentgraph import Agent, AgentRunner, Context, Conversation, RunConfig, ScriptedModel, SQLiteStore, Store, StoreError, open_store
+from tests.waiting import WATCHDOG
 
 ANSWER = "b" * 20_000
 LEASE = 0.1
@@ -24,7 +25,7 @@ Refusal = Callable[[Path], AbstractContextManager[None]]
 
 def conversation(store: Store) -> Conversation:
     runner = AgentRunner(Agent("Desk"), RunConfig(model=ScriptedModel([ANSWER] * 1_000)))
-    return runner.conversation("c", store, wait=10, lease=LEASE)
+    return runner.conversation("c", store, wait=WATCHDOG, lease=LEASE)
 
 
 def said(context: Context) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from agentgraph import Entry
 from agentgraph.stores import memory
 from agentgraph.stores.memory import MemoryStore
-from tests.stores.cluster import WATCHDOG
+from tests.waiting import WATCHDOG
 
 LEASE = 1_000.0
 Call = Callable[[MemoryStore, str], Any]
