@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from agentgraph.testing.reference import Answered, Deviation, Reference, State, Turned
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.message import Message
+    from agentgraph.conversation.context import Context, Pending
+    from agentgraph.conversation.message import CallOutcome, Message
     from agentgraph.conversation.reply import Reply
     from agentgraph.definition.model import ModelRequest
     from agentgraph.runtime.observations import ToolStarted
@@ -31,6 +32,8 @@ class Speaker:
         self.lines = list(lines)
         self.asked: list[tuple[str, tuple[str, ...]]] = []
         self.started: list[str] = []
+        self.waited: list[tuple[str, ...]] = []
+        """What people were asked about, each time that the run waited for them."""
 
     def see(self, seen: ToolStarted) -> None:
         """Keep that a tool starts."""
@@ -68,8 +71,10 @@ def compare(reference: Reference, base: State, turned: Sequence[Turned], result:
     runs = [answered.call.name for one in turned for answered in one.answers if answered.fate in ("ran", "failed")]
     same("tools that were started", sorted(runs), sorted(speaker.started))
     same("stop reason", last.end or "max_turns", result.stop_reason)
+    same("limit", last.limit or (None if last.end else "max_turns"), getattr(result.error, "limit", None))
     same("agent that holds the conversation", last.after.agent, result.context.agent)
     same("facts", sorted(last.after.facts), sorted(result.context.facts))
+    same("what people were asked while the run waited", [names for one in turned for names in one.asked], speaker.waited)
     moves = [answered.target for one in turned for answered in one.answers if answered.fate == "handed"]
     same("path", (base.agent, *moves), result.path)
     said = list(result.messages)[base.messages :]
@@ -77,6 +82,34 @@ def compare(reference: Reference, base: State, turned: Sequence[Turned], result:
     _compare_messages(turned, said[1:], same)
     same("calls left open", (), result.context.pending)
     same("answers to one call", [], _answered_twice(result.messages))
+
+
+def compare_late(context: Context, result: RunResult, speaker: Speaker) -> None:
+    """Nothing, where `result` is what must come of `context` when its time is up: all that was open is answered, and nothing done.
+
+    Raises:
+        Deviation: naming the first thing that is not.
+    """
+    progress, before = context.progress, len(context.messages)
+    open_calls = [] if progress is None else [pending for pending in progress.calls if pending.stage != "done"]
+    answers = [(one.call.id, _when_late(one)) for one in open_calls]
+    for what, must, got in (
+        ("stop reason", "budget", result.stop_reason),
+        ("limit", "seconds", getattr(result.error, "limit", None)),
+        ("what was said before", tuple(context.messages), result.messages[:before]),
+        ("answers to what was open", answers, [(m.tool_call_id, m.outcome) for m in list(result.messages)[before:]]),
+        ("agent that holds the conversation", context.agent, result.context.agent),
+        ("what was done when the time was up", ([], []), (speaker.asked, speaker.started)),
+    ):
+        if must != got:
+            raise deviation(what, must, got, result)
+
+
+def _when_late(pending: Pending) -> CallOutcome:
+    """What becomes of a call that is not answered when the time is up: what it gave is kept, and one that never began is left out."""
+    if pending.stage == "started":
+        return "unknown"
+    return pending.returned.outcome if pending.attempt and pending.returned is not None else "skipped"
 
 
 def _compare_messages(turned: Sequence[Turned], said: list[Message], same: Any) -> None:
@@ -111,6 +144,7 @@ _OUTCOMES = {
     "unmet": "refused",
     "denied": "refused",
     "refused": "refused",
+    "used up": "refused",
     "handed": "handed_off",
     "dropped": "skipped",
 }
@@ -122,6 +156,7 @@ _WORDS = {
     "unmet": "needs facts",
     "denied": "is not approved",
     "refused": "is refused",
+    "used up": "is beyond the budget",
     "handed": "hands over",
     "dropped": "comes after the handoff or the end",
 }

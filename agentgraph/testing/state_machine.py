@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from hypothesis import HealthCheck, Phase, event, settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from msgspec.structs import replace
 
+from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.reply import Reply
-from agentgraph.engine.events import ModelReplied
+from agentgraph.engine.events import Approved, ModelReplied
 from agentgraph.errors import DefinitionError
 from agentgraph.graph.topology import Topology
 from agentgraph.runtime.agent_runner import AgentRunner
 from agentgraph.runtime.config import RunConfig
 from agentgraph.testing.example import example
-from agentgraph.testing.reference import Deviation, Reference, State, Turned
-from agentgraph.testing.refinement import Speaker, compare, deviation
+from agentgraph.testing.reference import Asking, Deviation, Reference, State, Turned
+from agentgraph.testing.refinement import Speaker, compare, compare_late, deviation
+from agentgraph.testing.strategies import budgets
 from agentgraph.testing.stubs import approved, stubbed
-from agentgraph.testing.walk import Draw, Fired, Transition, Walk, flawed
+from agentgraph.testing.walk import COSTS, Draw, Fired, Transition, Walk, flawed
 
 if TYPE_CHECKING:
     from agentgraph.machine.happening import Monitor
@@ -73,14 +76,21 @@ class ConversationMachine(RuleBasedStateMachine):
         self.replies = 0
         self.fired: tuple[Transition, ...] = ()
         """What the last reply made fire."""
-        self.last: tuple[Branch, list[Any], RunResult] | None = None
+        self.last: tuple[Branch, list[Any], int, RunResult] | None = None
+        """The last run: from where, the replies, how many it might have had, and what came of it."""
         self.untried: set[str] = set()
         """What has not been done yet with the last run: once each is enough, and most of the time belongs to runs."""
 
-    @initialize(data=st.data(), way=st.sampled_from(["run", "arun", "stream"]), parallel=st.booleans())
-    def begin(self, data: st.DataObject, way: str, parallel: bool) -> None:
-        """A conversation begins; `way` is how its runs are held."""
-        self.way, self.parallel = way, parallel
+    @initialize(
+        data=st.data(),
+        way=st.sampled_from(["run", "arun", "stream"]),
+        parallel=st.booleans(),
+        budget=budgets,
+        asking=st.sampled_from(["at once", "later"]),
+    )
+    def begin(self, data: st.DataObject, way: str, parallel: bool, budget: Budget | None, asking: Asking) -> None:
+        """A conversation begins; `way` is how its runs are held, `budget` what each may use, `asking` when people answer."""
+        self.way, self.parallel, self.budget, self.asking = way, parallel, budget, asking
         self.branches.append(Branch(None, self.kit.reference.start()))
         self._aim(data)
         self._open(self.branches[-1])
@@ -108,8 +118,8 @@ class ConversationMachine(RuleBasedStateMachine):
         """The last run once more, from the same snapshot: nothing of the first is to be seen in it."""
         assert self.last is not None
         self.untried.discard("fork")
-        base, script, before = self.last
-        again = self._hold(base, script)
+        base, script, most, before = self.last
+        again = self._hold(base, script, most)
         if again.context != before.context or again.path != before.path:
             raise deviation("two runs from one context", before.context.to_json(), again.context.to_json(), again)
 
@@ -119,14 +129,29 @@ class ConversationMachine(RuleBasedStateMachine):
         """The last run, taken up from JSON at its beginning and wherever calls were open: it ends as it did."""
         assert self.last is not None
         self.untried.discard("resume")
-        _, script, before = self.last
+        _, script, most, before = self.last
         for at, context in enumerate(before.trace.contexts):
-            if context.pending or at == 1:
+            if (context.pending or at == 1) and not _is_answering(before, at):
                 done = sum(isinstance(e, ModelReplied) for e in before.trace.events[:at])
                 self.kit.speaker.script(script[done:])
-                again = self.runner.resume(Context.from_json(context.to_json()), config=self._config(len(script)))
+                again = self._answered(self.runner.resume(Context.from_json(context.to_json()), config=self._config(most)), most)
                 if again.context != before.context:
                     raise deviation(f"a run resumed after event {at}", before.context.to_json(), again.context.to_json(), again)
+
+    @precondition(lambda self: self.base is None and "run_out_of_time" in self.untried)
+    @rule(place=st.integers(0, 99))
+    def run_out_of_time(self, place: int) -> None:
+        """The last run, taken up somewhere in it when all its seconds are used: nothing more is done."""
+        assert self.last is not None
+        self.untried.discard("run_out_of_time")
+        *_, before = self.last
+        on_the_way = [context for context in before.trace.contexts if context.progress is not None]
+        context = on_the_way[place % len(on_the_way)]
+        assert context.progress is not None
+        settings = replace(context.progress.settings, budget=Budget(seconds=1.0))
+        late = replace(context, progress=replace(context.progress, seconds=1.0, settings=settings))
+        self.kit.speaker.script([])
+        compare_late(late, self.runner.resume(late, config=self._config(1)), self.kit.speaker)
 
     @precondition(lambda self: self.base is None and "round_trip" in self.untried)
     @rule()
@@ -250,7 +275,7 @@ class ConversationMachine(RuleBasedStateMachine):
         assert self.base is not None
         if self.turned:
             return self.turned[-1].after
-        return self.base.state._replace(messages=self.base.state.messages + 1)
+        return self.kit.reference.said(self.base.state)
 
     def _one_of(self, data: st.DataObject, names: Sequence[str]) -> str:
         """One of `names`; where there is none, the way to the aim, so that no step is wasted."""
@@ -275,8 +300,9 @@ class ConversationMachine(RuleBasedStateMachine):
             self._aim(data)
 
     def _add(self, reply: Reply, *, held: bool = True) -> None:
-        noted = bool(self.turned) and self.turned[-1].unusable
-        self._turn(reply, self.kit.reference.replied(self.state, reply, noted=noted, parallel=self.parallel), held=held)
+        noted, reply = bool(self.turned) and self.turned[-1].unusable, replace(reply, usage=COSTS)
+        must = self.kit.reference.replied(self.state, reply, noted=noted, parallel=self.parallel, budget=self.budget, asking=self.asking)
+        self._turn(reply, must, held=held)
 
     def _turn(self, line: Any, turned: Turned, *, held: bool = True) -> None:
         """One reply more. Unless it ends the run, whoever adds another at once may leave holding it to that one."""
@@ -295,33 +321,61 @@ class ConversationMachine(RuleBasedStateMachine):
         """The run in hand, held by the runner, and as it must be."""
         assert self.base is not None
         reference = self.kit.reference
-        result = self._hold(self.base, self.script)
+        result = self._hold(self.base, self.script, self._most)
         compare(reference, self.base.state, self.turned, result, self.kit.speaker)
         broken = reference.broken(self.state)
         if broken is not None:
             raise deviation("a demand that was made of every conversation", broken, "it is broken", result, self.turned)
         return result
 
-    def _hold(self, base: Branch, script: Sequence[Any]) -> RunResult:
-        kit, config = self.kit, self._config(len(script))
+    @property
+    def _most(self) -> int:
+        """As many model calls as there are replies. Where a budget is to end the run, one more: else it were the replies that are used up."""
+        return len(self.script) + (self.turned[-1].end == "budget")
+
+    def _hold(self, base: Branch, script: Sequence[Any], most: int) -> RunResult:
+        kit, config = self.kit, self._config(most)
         kit.speaker.script(script)
         if self.way == "arun":
-            return asyncio.run(self.runner.arun("hello", base.context, config))
-        if self.way == "stream":
+            result = asyncio.run(self.runner.arun("hello", base.context, config))
+        elif self.way == "stream":
             stream = self.runner.stream("hello", base.context, config)
             for _ in stream:
                 pass
-            return stream.result
-        return self.runner.run("hello", base.context, config)
+            result = stream.result
+        else:
+            result = self.runner.run("hello", base.context, config)
+        return self._answered(result, most)
+
+    def _answered(self, result: RunResult, most: int) -> RunResult:
+        """The whole of a run that waits for people, with all that they are asked answered each time."""
+        while result.stop_reason == "approval" and result.context.progress is not None:
+            calls = [pending.call for pending in result.context.progress.calls if pending.stage == "asked"]
+            self.kit.speaker.waited.append(tuple(call.name for call in calls))
+            answers, config = {call.id: approved(call) for call in calls}, self._config(most)
+            if self.way == "arun":
+                after = asyncio.run(self.runner.aresume(result.context, answers, config))
+            else:
+                after = self.runner.resume(result.context, answers, config)
+            result = replace(after, trace=result.trace + after.trace, path=(*result.path, *after.path[1:]))
+        return result
 
     def _config(self, most: int) -> RunConfig:
-        return RunConfig(max_turns=most, parallel_tools=self.parallel, approve=approved)
+        approve = approved if self.asking == "at once" else None
+        return RunConfig(max_turns=most, parallel_tools=self.parallel, budget=self.budget, approve=approve)
 
     def _close(self, result: RunResult) -> None:
         assert self.base is not None
         self.branches.append(Branch(result.context, self.state))
-        self.last, self.untried = (self.base, list(self.script), result), {"fork", "resume", "round_trip"}
+        self.last = (self.base, list(self.script), self._most, result)
+        self.untried = {"fork", "resume", "round_trip", "run_out_of_time"}
         self.base = None
+
+
+def _is_answering(result: RunResult, at: int) -> bool:
+    """Whether people had said of one call by then, and not yet of another: who takes it up asks for that again, and does more in between."""
+    events = result.trace.events[max(at - 1, 0) : at + 1]
+    return len(events) > 1 and all(isinstance(event, Approved) for event in events)
 
 
 def machine(
@@ -336,6 +390,7 @@ def machine(
 ) -> type[ConversationMachine]:
     """A state machine that holds conversations on `graph` with the real runner and a scripted model, and compares each step to a reference.
 
+    Each conversation has a budget or none, and people answer approvals at once or when it waits for them.
     Without a graph it walks one that has a bit of everything. `specs` are demanded of every conversation; `monitors` are given to the runner, which refuses what would
     break them. Tools are stubs, which give what
     `values` says under their names; `arguments` are used where none can be made up that fit. `machine(graph).TestCase` is for pytest and

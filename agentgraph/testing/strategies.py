@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from agentgraph.agent_graph import AgentGraph
+from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.reply import Reply
 from agentgraph.definition.agent import Agent
@@ -19,7 +21,7 @@ from agentgraph.runtime.agent_runner import AgentRunner
 from agentgraph.runtime.config import RunConfig
 from agentgraph.testing.reference import Reference, State
 from agentgraph.testing.stubs import answer_of, approved, stubbed
-from agentgraph.testing.walk import Walk
+from agentgraph.testing.walk import COSTS, Walk
 
 if TYPE_CHECKING:
     from agentgraph.definition.model import ModelRequest
@@ -44,6 +46,17 @@ HOSTILE_NAMES = (
     "-",
 )
 PLAIN_NAMES = ("Triage", "Billing", "Refunds", "Sales", "Support", "Claims", "Desk")
+_TIGHT = (
+    Budget(tool_calls=1),
+    Budget(tool_calls=3),
+    Budget(handoffs=1),
+    Budget(visits=1),
+    Budget(tokens=10),
+    Budget(cost=0.75),
+    Budget(tool_calls=4, handoffs=2, visits=2, tokens=30),
+)
+budgets: st.SearchStrategy[Budget | None] = st.sampled_from([None] * 10 + [*_TIGHT] + [None] * 10)
+"""What a run may use: mostly no limit, so that conversations come far."""
 
 
 def _even(context: Context) -> bool:
@@ -157,10 +170,10 @@ class _Talker:
             else "answer"
         )
         if kind == "answer" or not (right or kind == "wrong"):
-            return Reply(answer_of(walk.reference.graph.agents[state.agent]) or "")
+            return Reply(answer_of(walk.reference.graph.agents[state.agent]) or "", usage=COSTS)
         several = st.lists(st.sampled_from((*right, *right, *wrong)), min_size=2, max_size=4)
         names = draw(several) if kind == "several" else [draw(st.sampled_from(wrong if kind == "wrong" else right))]
-        return walk.reply(state, names, self.replies, lambda options: draw(st.sampled_from(options)))
+        return replace(walk.reply(state, names, self.replies, lambda options: draw(st.sampled_from(options))), usage=COSTS)
 
     walk: Walk
 
@@ -169,7 +182,8 @@ class _Talker:
 def runs(draw: st.DrawFn, graph: Topology, *, max_turns: int = 3, max_replies: int = 6, stubs: bool = True) -> RunResult:
     """The last run of a conversation on `graph`, held by the real runner with a model that mostly does what may be done.
 
-    Of up to `max_turns` turns, each of up to `max_replies` replies: single calls, several in one reply, some of them wrong. Tools are
+    Of up to `max_turns` turns, each of up to `max_replies` replies: single calls, several in one reply, some of them wrong. Some have a
+    budget; people answer approvals, or are not there, and the run waits for them. Tools are
     stubs, unless `stubs=False`: then the graph's own functions run. Whatever a run came to, the next goes on from there.
     """
     talker = _Talker(draw)
@@ -178,7 +192,12 @@ def runs(draw: st.DrawFn, graph: Topology, *, max_turns: int = 3, max_replies: i
     context: Context | None = None
     for _ in range(draw(st.integers(1, max_turns))):
         talker.left = draw(st.integers(1, max_replies))
-        config = RunConfig(max_turns=talker.left, parallel_tools=draw(st.booleans()), approve=approved)
+        config = RunConfig(
+            max_turns=talker.left,
+            parallel_tools=draw(st.booleans()),
+            budget=draw(budgets),
+            approve=draw(st.sampled_from([approved, approved, None])),
+        )
         result = runner.run(draw(st.sampled_from(["hello", "what do I owe?", "客服 \U0001f680 <b>"])), context, config)
         context = result.context
     return result

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from agentgraph.definition.tool import Tool
     from agentgraph.graph.topology import Topology
 
-FAILS, DENIED = "-fails", "-denied"
-"""How the id of a call ends whose tool is to fail, or that nobody approves."""
+FAILS, DENIED, OBJECTED = "-fails", "-denied", "-objected"
+"""How the id of a call ends whose tool is to fail, or that nobody approves, without and with a reason."""
+REASON = "it is too much"
 ANSWER = "answered"
 _CONTEXT = "context of the stub"  # no function has a parameter of this name
 
@@ -61,9 +62,9 @@ def lands(messages: int) -> bool:
     return messages.bit_count() % 2 == 1
 
 
-def approved(call: ToolCall) -> bool:
+def approved(call: ToolCall) -> bool | str:
     """Approve every call but those whose id says otherwise."""
-    return not call.id.endswith(DENIED)
+    return REASON if call.id.endswith(OBJECTED) else not call.id.endswith(DENIED)
 
 
 def saw(tool: str, facts: frozenset[str]) -> Any:

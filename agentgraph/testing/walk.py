@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from agentgraph.conversation.message import ToolCall
 from agentgraph.conversation.reply import Reply
+from agentgraph.conversation.usage import Usage
 from agentgraph.testing.fitting import fitting
-from agentgraph.testing.stubs import DENIED, FAILS
+from agentgraph.testing.stubs import DENIED, FAILS, OBJECTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,13 +24,30 @@ if TYPE_CHECKING:
 
 Draw = Callable[[Sequence[Any]], Any]
 """Draws one of several."""
-Flaw = Literal["malformed", "unasked", "fails", "denied"]
-"""Arguments that are no JSON, or that do not fit; a tool that fails; a person who does not approve."""
-_CHANCES = ("fits", "fits", "fits", "malformed", "fits", "unasked", "fails", "fits", "denied", "same id", "no id", "fits", "fits")
+Flaw = Literal["malformed", "unasked", "fails", "denied", "objected"]
+"""Arguments that are no JSON, or that do not fit; a tool that fails; a person who does not approve, and one who says why."""
+_CHANCES = (
+    "fits",
+    "fits",
+    "fits",
+    "malformed",
+    "fits",
+    "unasked",
+    "fails",
+    "fits",
+    "denied",
+    "objected",
+    "same id",
+    "no id",
+    "fits",
+    "fits",
+)
 _SIDE_BY_SIDE = 8
 """Handoffs of one agent that are tried in one reply: pairs are many."""
 _FARTHEST = 20_000
 """States that are looked at on the way to an aim."""
+COSTS = Usage(1, 3, 2, 0.25)
+"""What each reply uses: sums of it are exact."""
 _MALFORMED = '{"key": '
 
 
@@ -177,7 +195,7 @@ class Walk:
             if name in tools:
                 found.append((name, "fails"))
             if name in tools and tools[name].needs_approval:
-                found.append((name, "denied"))
+                found += [(name, "denied"), (name, "objected")]
             if name in tools or self.reference.edges[state.agent][name].handoff.payload_shape is not None:
                 found.append((name, "unasked"))
         return found
@@ -253,3 +271,5 @@ def flawed(call: ToolCall, flaw: Flaw) -> ToolCall:
             return ToolCall(call.id + FAILS, call.name, call.json)
         case "denied":
             return ToolCall(call.id + DENIED, call.name, call.json)
+        case "objected":
+            return ToolCall(call.id + OBJECTED, call.name, call.json)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from agentgraph import AgentRunner, RunCompleted, RunResult
+from tests.waiting import WATCHDOG
 
 Hold = Callable[..., RunResult]
 
@@ -37,7 +38,7 @@ def _astream(runner: AgentRunner, said: Any, **options: Any) -> RunResult:
         return last.result
 
     async def in_time() -> RunResult:
-        return await asyncio.wait_for(held(), 5)
+        return await asyncio.wait_for(held(), WATCHDOG)
 
     return asyncio.run(in_time())
 

@@ -79,7 +79,7 @@ class AsyncModel(Model):
             return
         try:
             yield "a"
-            await asyncio.sleep(3600)
+            await asyncio.Event().wait()
         finally:
             await asyncio.to_thread(self.scene.close)
 

@@ -26,6 +26,7 @@ from agentgraph import (
 )
 from agentgraph.runtime.loop import LOOP
 from tests.e2e.ways import WAYS
+from tests.waiting import WATCHDOG
 
 ways = pytest.mark.parametrize("way", WAYS)
 
@@ -57,7 +58,7 @@ async def alook() -> str:
     return "seen"
 
 
-@tool(timeout=5)
+@tool(timeout=WATCHDOG)
 def bounded() -> str:
     """Look, but not for long."""
     return "seen"

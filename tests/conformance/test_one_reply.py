@@ -24,6 +24,7 @@ from agentgraph import (
     Runner,
     ScriptedModel,
     ToolCall,
+    ToolCompleted,
     ToolContext,
     ToolOutput,
     call,
@@ -33,6 +34,7 @@ from agentgraph import (
 from agentgraph.definition.decision import Decision, Forward
 from tests.conformance.conftest import Hold
 from tests.conformance.reading import answers, offered, said, system, texts
+from tests.waiting import WATCHDOG
 
 
 class Verdict(BaseModel):
@@ -159,7 +161,7 @@ def test_all_calls_run_then_the_model_is_called_again(hold_anyway: Hold) -> None
 
 def test_calls_run_concurrently(hold_anyway: Hold) -> None:
     """ "all run (concurrently when `parallel_tools`)": four that wait for each other come through."""
-    barrier = threading.Barrier(4, timeout=5)
+    barrier = threading.Barrier(4, timeout=WATCHDOG)
 
     @tool
     def meet(n: int) -> int:
@@ -176,7 +178,7 @@ def test_calls_run_concurrently(hold_anyway: Hold) -> None:
 
 def test_async_calls_run_concurrently(hold_anyway: Hold) -> None:
     """ "all run (concurrently when `parallel_tools`)": async tools too, and beside synchronous ones."""
-    barrier = threading.Barrier(3, timeout=5)
+    barrier = threading.Barrier(3, timeout=WATCHDOG)
 
     @tool
     async def ameet(n: int) -> int:
@@ -206,7 +208,7 @@ def test_results_are_committed_in_call_order_though_they_finish_in_reverse(hold_
     @tool
     def work(n: int, ctx: ToolContext) -> str:
         """Finish after the one behind."""
-        assert done[n].wait(5)
+        assert done[n].wait(WATCHDOG)
         finished.append(n)
         ctx.update(last=n)
         if n:
@@ -278,7 +280,7 @@ def test_the_others_start_at_once(hold_anyway: Hold) -> None:
     @tool(sets="verified")
     def slow_verify() -> str:
         """Verify."""
-        assert behind.wait(5), "the call behind the waiting one did not start"
+        assert behind.wait(WATCHDOG), "the call behind the waiting one did not start"
         return "verified"
 
     @tool
@@ -686,10 +688,12 @@ def test_no_dangling_call_wherever_a_run_is_left(stop: int) -> None:
 
 def test_no_dangling_call_after_a_cancelled_run() -> None:
     """ "whatever ... was cancelled": an asyncio task that is cancelled while a tool runs."""
+    begun, greeted = threading.Event(), threading.Event()
 
     @tool
     async def forever() -> str:
         """Never return."""
+        begun.set()
         await asyncio.Event().wait()
         return ""
 
@@ -700,11 +704,13 @@ def test_no_dangling_call_after_a_cancelled_run() -> None:
     async def cancelled() -> None:
         async def watch() -> None:
             async with stream:
-                async for _ in stream:
-                    pass
+                async for seen in stream:
+                    if isinstance(seen, ToolCompleted):
+                        greeted.set()
 
         task = asyncio.create_task(watch())
-        await asyncio.sleep(0.02)
+        for what in (begun, greeted):
+            assert await asyncio.to_thread(what.wait, WATCHDOG)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

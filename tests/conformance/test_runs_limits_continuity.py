@@ -48,6 +48,7 @@ from agentgraph import (
 )
 from tests.conformance.conftest import WAYS, Hold
 from tests.conformance.reading import answers, offered, said, texts
+from tests.waiting import WATCHDOG
 
 
 @tool
@@ -144,7 +145,10 @@ def test_a_script_that_runs_out_is_an_error_in_the_result(hold: Hold) -> None:
 def test_cancellation_loses_nothing() -> None:
     """ "No ... cancellation ever loses the user's message, the history so far, or the usage"."""
 
+    begun = threading.Event()
+
     async def never() -> Reply:
+        begun.set()
         await asyncio.Event().wait()
         return Reply("too late")
 
@@ -159,7 +163,7 @@ def test_cancellation_loses_nothing() -> None:
                     pass
 
         task = asyncio.create_task(watch())
-        await asyncio.sleep(0.02)
+        await asyncio.to_thread(begun.wait, WATCHDOG)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
@@ -434,7 +438,7 @@ def test_tools_cannot_change_data_behind_the_contexts_back(hold: Hold) -> None:
 
 def test_two_runs_from_one_context_never_see_each_other() -> None:
     """ "two runs from one context never see each other (R's "deep copy" shares the state)": also at the same time."""
-    barrier = threading.Barrier(4, timeout=5)
+    barrier = threading.Barrier(4, timeout=WATCHDOG)
 
     @tool
     def mark(ctx: ToolContext) -> str:
@@ -454,7 +458,7 @@ def test_two_runs_from_one_context_never_see_each_other() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(10)
+        thread.join(WATCHDOG)
 
     assert {n: r.context.data["marks"] for n, r in found.items()} == {n: ["start", f"run {n}"] for n in range(4)}
     assert start.data == {"marks": ["start"]}
@@ -820,7 +824,7 @@ def test_registering_in_many_threads_loses_no_callback() -> None:
     """ "Registering while runs are in flight is safe": also when several register at the same time."""
     runner = trio(ScriptedModel(["done"]))
     count: list[object] = []
-    barrier = threading.Barrier(8, timeout=5)
+    barrier = threading.Barrier(8, timeout=WATCHDOG)
 
     def register() -> None:
         barrier.wait()
@@ -834,7 +838,7 @@ def test_registering_in_many_threads_loses_no_callback() -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(10)
+            thread.join(WATCHDOG)
     finally:
         sys.setswitchinterval(before)
     runner.run("go")

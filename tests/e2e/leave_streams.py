@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from agentgraph import Agent, AgentRunner, TextDelta
-from tests.e2e.raw_provider import chunk, raw_provider, until
+from tests.e2e.raw_provider import chunk, raw_provider
+from tests.waiting import until
 
 MANY = 60
 SPARE = 20

@@ -61,13 +61,3 @@ def serving(answer: Callable[[BaseHTTPRequestHandler], None]) -> Iterator[int]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def until(happened: Callable[[], object], seconds: float = 60.0) -> bool:
-    """Wait for `happened()` to be true; whether it was."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if happened():
-            return True
-        time.sleep(0.02)
-    return False

@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from tests.e2e.loopback import Asked, serving
-from tests.e2e.server import WATCHDOG, MockProvider
+from tests.e2e.server import MockProvider
+from tests.waiting import WATCHDOG
 
 _USERS_OWN = frozenset({"args", "parameters", "response", "response_schema"})
 """What is below these is the user's JSON: its keys are not the API's."""

@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,9 +22,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.waiting import WATCHDOG, until
+
 FIXTURES = Path(__file__).with_name("fixtures.json")
 SERVER = Path(__file__).parents[2] / ".tools" / "aimock" / "node_modules" / ".bin" / "llmock"
-WATCHDOG = 120.0
 """Seconds after which something hangs. Nothing here takes a tenth of it."""
 
 _LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+)")
@@ -84,12 +84,9 @@ def running(log: Path) -> Iterator[MockProvider]:
 
 def _url(process: subprocess.Popen[bytes], log: Path) -> str:
     """Where it listens, once it says so: it prints that when it answers."""
-    until = time.monotonic() + WATCHDOG
-    while time.monotonic() < until and process.poll() is None:
-        found = _LISTENING.search(log.read_text(errors="replace"))
-        if found:
-            return found.group(1)
-        time.sleep(0.02)
+    until(lambda: process.poll() is not None or _LISTENING.search(log.read_text(errors="replace")))
+    if found := _LISTENING.search(log.read_text(errors="replace")):
+        return found.group(1)
     pytest.fail(f"the mock provider did not start: {log.read_text(errors='replace')}")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from agentgraph import Agent, AgentGraphError, AgentRunner, LiteLLMModel, tool
 from tests.e2e.raw_provider import completion, raw_provider
-from tests.e2e.server import WATCHDOG
+from tests.waiting import WATCHDOG
 
 WITHOUT_LITELLM = """
 import sys

@@ -12,9 +12,9 @@ import pytest
 from agentgraph import Agent, AgentRunner, RunConfig, tool
 from tests.e2e.asking import ANSWERS, DESK, cause, held, provider_of
 from tests.e2e.faults import ANSWER, FAULTS, HALF, TOLD, Happens, breaks_down, half, late, pay_call, refuses, says
-from tests.e2e.raw_provider import PROTOCOLS, Protocol, RawProvider, Reply, Saying, until
-from tests.e2e.server import WATCHDOG
+from tests.e2e.raw_provider import PROTOCOLS, Protocol, RawProvider, Reply, Saying
 from tests.e2e.ways import STREAMED, WAYS
+from tests.waiting import WATCHDOG, until
 
 pytestmark = pytest.mark.wire
 

@@ -13,8 +13,8 @@ import pytest
 
 from agentgraph import Agent, AgentRunner, Context, ModelError, TextDelta, tool
 from tests.e2e.raw_provider import DONE, chunk, raw_provider
-from tests.e2e.server import WATCHDOG
 from tests.e2e.ways import STREAMED, WAYS
+from tests.waiting import WATCHDOG
 
 pytestmark = pytest.mark.wire
 

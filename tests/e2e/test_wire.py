@@ -18,9 +18,9 @@ import pytest
 
 from agentgraph import AgentRunner, Context, ModelError, ProviderError, RunCompleted, RunResult, TextDelta, Usage
 from tests.e2e.conftest import Wire
-from tests.e2e.server import WATCHDOG
 from tests.e2e.support_desk import ANSWER, QUESTION, Invoice, clerk, graph, reader
 from tests.e2e.ways import STREAMED, WAYS
+from tests.waiting import WATCHDOG
 
 pytestmark = pytest.mark.wire
 

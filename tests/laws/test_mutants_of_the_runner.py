@@ -80,6 +80,27 @@ BUGS = {
     ),
     "one model call too many": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls > "),)),
     "one model call too few": Bug("engine/limits.py", (("progress.model_calls >= ", "progress.model_calls + 1 >= "),)),
+    "one tool call more than the budget": Bug("engine/limits.py", (("started >= budget.tool_calls", "started > budget.tool_calls"),)),
+    "one tool call less than the budget": Bug("engine/limits.py", (("started >= budget.tool_calls", "started + 1 >= budget.tool_calls"),)),
+    "a budget of tool calls is of the conversation": Bug(
+        "engine/turn.py",
+        (("progress=Progress(event.settings)", "progress=Progress(event.settings, tool_calls=getattr(context.progress, 'tool_calls', len(context.messages)))"),),
+    ),
+    "a budget of tokens and cost is of the conversation": Bug(
+        "engine/turn.py", (("progress=Progress(event.settings)", "progress=Progress(event.settings, usage=context.usage)"),)
+    ),
+    "one handoff more than the budget": Bug("engine/limits.py", (("progress.handoffs >= ", "progress.handoffs > "),)),
+    "one visit more than the budget": Bug("engine/limits.py", (("visits.get(target, 0) >= ", "visits.get(target, 0) > "),), examples=1_000),
+    "a token more than the budget": Bug("engine/limits.py", (("total_tokens >= ", "total_tokens > "),)),
+    "what a budget refused does not end the run": Bug("engine/limits.py", (("if progress.exceeded is not None:", "if False:"),)),
+    "nobody is asked": Bug("engine/calls.py", ((".needs_approval and not pending.approved", ".needs_approval and False"),)),
+    "what nobody allowed is run": Bug("engine/calls.py", (("    if event.approved:\n", "    if True:\n"),)),
+    "why it was not allowed is kept from the model": Bug("engine/calls.py", (('f": {event.reason}" if event.reason else ""', '""'),)),
+    "an approval goes beyond the budget": Bug(
+        "engine/calls.py", (("if progress is not None and no_tool_left(", "if progress is not None and not any(p.approved for p in acted.calls) and no_tool_left("),),
+        examples=1_000,  # it shows only where two in one reply are allowed, and there is room for one
+    ),
+    "what is left when the time is up stays open": Bug("engine/acted.py", (('self.answer(ran, "unknown")', 'self.answer(ran, "skipped")'),)),
     "a call with requires does not wait for the calls before it": Bug(
         "engine/calls.py", (("not (tool.requires or tool.final or must_wait(acted.machine, tool))", "not (tool.final or must_wait(acted.machine, tool))"),)
     ),

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import given, strategies as st
 
 from agentgraph import AgentGraph, AgentRunner, Machine, RunConfig, RunResult, replay
-from agentgraph.engine import OutputHandled, RunTool, ToolReturned, Trace, UserSaid, step
+from agentgraph.engine import Approved, OutputHandled, RunTool, ToolReturned, Trace, UserSaid, step
 from agentgraph.views.display import display, shortened
 from agentgraph.views.look import look_at
 from agentgraph.views.mermaid_sequence import mermaid_sequence
@@ -58,6 +58,18 @@ def test_every_event_has_its_lines(graph: AgentGraph, first: list[Move], second:
 
     for (fewer, more), (event, _) in zip(pairwise(lines), trace, strict=True):
         assert fewer < more or (fewer == more and isinstance(event, OutputHandled) and event.decision == "forward"), event
+
+
+@given(graphs(), conversations(), conversations(), configs(), options)
+def test_every_decision_of_a_person_is_drawn(
+    graph: AgentGraph, first: list[Move], second: list[Move], config: RunConfig, options: dict[str, Any]
+) -> None:
+    """Allowed or not, in their order within a reply and for their reason; and no other. What is asked twice is drawn once."""
+    trace = two_turns(graph, first, second, config)
+    lines = messages(sequence_of(trace, graph.compile(), **options).happenings, inside=False)
+
+    decided = Counter("Approved" if event.approved else "Not approved" for event in trace.events if isinstance(event, Approved))
+    assert Counter(m.text.partition(":")[0] for m in lines if m.reply and m.text.startswith(("Approved", "Not approved"))) == decided
 
 
 @given(graphs(), conversations(), configs(), contexts_said, options)

@@ -22,8 +22,8 @@ from typing import Any
 
 from agentgraph import Agent, AgentRunner, LiteLLMModel, RunCompleted, TextDelta
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
-from tests.e2e.raw_provider import until
 from tests.load.provider import GO_ON, STORY, provider
+from tests.waiting import until
 
 MANY = 16
 """Threads or tasks."""

@@ -28,7 +28,9 @@ class Between:
 
     def renew(self, conversation: str, owner: str, seconds: float) -> bool:
         self.at("before renew", conversation, ())
-        return self.inner.renew(conversation, owner, seconds)
+        renewed = self.inner.renew(conversation, owner, seconds)
+        self.at("after renew", conversation, ())
+        return renewed
 
     def release(self, conversation: str, owner: str) -> None:
         self.at("before release", conversation, ())

@@ -17,7 +17,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-WATCHDOG = 120
+from tests.waiting import WATCHDOG
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import pytest
 
 from agentgraph import Agent, AgentRunner, DefinitionError, RunConfig, ScriptedModel, StoreError, call, tool
 from agentgraph.stores.postgres import PostgresStore
-from tests.stores.cluster import WATCHDOG, Cluster
+from tests.stores.cluster import Cluster
 from tests.stores.silence import Network, network
+from tests.waiting import WATCHDOG
 
 LEAST = 5  # seconds that an answer is given, however little patience there is
 BOUND = 4 * LEAST  # a turn asks, gives back, and connects for both; the processor may be elsewhere

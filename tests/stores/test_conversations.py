@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +39,12 @@ from agentgraph.engine import replay
 from agentgraph.engine.journal import NOWHERE
 from agentgraph.runtime import journal
 from tests.stores.between import Between, failing
-from tests.stores.cluster import WATCHDOG
+from tests.waiting import WATCHDOG, until
 
 GONE = 0.2
-"""Seconds after which an owner in these tests counts as gone."""
+"""Seconds after which an owner in these tests counts as gone, where nobody renews its lease."""
+LASTS = 3.0
+"""Seconds that a lease lasts which is renewed, or found: whoever has to be in time for it has seconds, not parts of one."""
 
 
 def runner(*replies: Any, tools: tuple[Tool, ...] = (), **config: Any) -> AgentRunner:
@@ -55,6 +57,18 @@ class Killed(BaseException):
 
 def dying(request: Any) -> str:
     raise Killed
+
+
+def renewing(store: Store) -> tuple[Between, Callable[[], bool]]:
+    """`store`, and whether a lease in it was renewed so often that without it would be over, and now anew."""
+    renewed: list[float] = []
+    begun = time.monotonic()
+
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "after renew":
+            renewed.append(time.monotonic())
+
+    return Between(store, at), lambda: bool(renewed) and renewed[-1] - begun > 1.2 * LASTS
 
 
 def left(runner: AgentRunner, store: Store, lease: float = GONE) -> None:
@@ -73,14 +87,14 @@ def test_of_two_turns_at_once_one_has_a_conflict_and_nothing_is_lost(store: Stor
     @tool
     def slow() -> str:
         begun.set()
-        go_on.wait(10)
+        go_on.wait(WATCHDOG)
         return "slow"
 
     conversation = runner(call("slow"), "first", "second", tools=(slow,)).conversation("c", store)
     results: list[Any] = []
     first = threading.Thread(target=lambda: results.append(conversation.run("one")))
     first.start()
-    begun.wait(10)
+    begun.wait(WATCHDOG)
 
     loser = conversation.run("two")
     streamed = list(conversation.stream("three"))
@@ -98,13 +112,16 @@ def test_of_two_turns_at_once_one_has_a_conflict_and_nothing_is_lost(store: Stor
 
 
 def test_a_turn_waits_as_long_as_it_may(store: Store) -> None:
+    asked: list[str] = []
+
     @tool
     def slow() -> str:
-        time.sleep(0.15)
+        assert until(lambda: len(asked) > 3)  # another has asked, and asked again
         return "slow"
 
     held = runner(call("slow"), "1", call("slow"), "2", call("slow"), "3", tools=(slow,))
-    conversation = held.conversation("c", store, wait=20)
+    seen = Between(store, lambda point, conversation, entries: asked.append(point) if point == "before lease" else None)
+    conversation = held.conversation("c", seen, wait=WATCHDOG)
     results: list[Any] = []
     threads = [threading.Thread(target=lambda n=n: results.append(conversation.run(str(n)))) for n in range(2)]
     for thread in threads:
@@ -118,16 +135,19 @@ def test_a_turn_waits_as_long_as_it_may(store: Store) -> None:
 
 
 def test_a_cancelled_turn_gives_the_conversation_back(store: Store) -> None:
+    begun = threading.Event()
+
     @tool
     async def endless() -> str:
-        await asyncio.sleep(60)
+        begun.set()
+        await asyncio.Event().wait()
         return ""
 
     conversation = runner(call("endless"), "done", tools=(endless,)).conversation("c", store)
 
     async def cancelled() -> None:
         task = asyncio.create_task(conversation.arun("go"))
-        await asyncio.sleep(0.3)
+        await asyncio.to_thread(begun.wait, WATCHDOG)
         task.cancel()
         await asyncio.wait([task])
 
@@ -186,7 +206,7 @@ def test_an_async_stream_that_is_left_by_break_is_given_back_where_its_block_end
 
 
 def test_an_async_stream_that_is_left_by_break_alone_is_given_back_while_the_loop_goes_on(store: Store) -> None:
-    conversation = runner("a", "b").conversation("c", store, wait=10)
+    conversation = runner("a", "b").conversation("c", store, wait=WATCHDOG)
 
     async def left() -> Any:
         async for _ in conversation.astream("go"):
@@ -251,21 +271,19 @@ def test_what_an_interrupted_turn_did_not_give_back_is_given_back_in_place_of_be
 
 
 def test_a_turn_that_lasts_longer_than_its_lease_keeps_it(store: Store) -> None:
+    renewed, lasts = renewing(store)
+    others: list[Any] = []
+
     @tool
     def slow() -> str:
-        time.sleep(4 * GONE)
+        assert until(lasts)
+        others.append(runner("other").conversation("c", store).run("me too").error)
         return "slow"
 
-    conversation = runner(call("slow"), "done", tools=(slow,)).conversation("c", store, lease=GONE)
-    other = runner("other").conversation("c", store, wait=3 * GONE)
-    results: list[Any] = []
-    thread = threading.Thread(target=lambda: results.append(conversation.run("go")))
-    thread.start()
-    time.sleep(GONE / 2)
+    result = runner(call("slow"), "done", tools=(slow,)).conversation("c", renewed, lease=LASTS).run("go")
 
-    assert isinstance(other.run("me too").error, Conflict)
-    thread.join()
-    assert results[0].output == "done"
+    assert [type(error) for error in others] == [Conflict]
+    assert result.output == "done"
 
 
 @pytest.mark.parametrize("fault", ["never answers", "fails"])
@@ -281,8 +299,10 @@ def test_what_is_wrong_with_one_store_costs_no_turn_of_another_its_lease(fault: 
                 raise OSError
             over.wait(WATCHDOG)
 
+    renewed, lasts = renewing(store)
+
     def long(request: Any) -> str:
-        time.sleep(3 * GONE)
+        assert until(lasts)
         conflicts.append(runner("other").conversation("c", store).run("me too").error)
         return "long"
 
@@ -294,7 +314,7 @@ def test_what_is_wrong_with_one_store_costs_no_turn_of_another_its_lease(fault: 
     thread = threading.Thread(target=faulty.run, args=("go",))
     thread.start()
     asked.wait(WATCHDOG)
-    result = runner(long).conversation("c", store, lease=GONE).run("go")
+    result = runner(long).conversation("c", renewed, lease=LASTS).run("go")
     over.set()
     thread.join()
 
@@ -311,8 +331,7 @@ def test_an_owner_that_comes_back_after_another_took_over_changes_nothing(store:
         acted.append("acted")
 
     def asleep(request: Any) -> Any:
-        time.sleep(2 * GONE)
-        assert store.lease("c", "another", 30).owner == "another"
+        assert until(lambda: store.lease("c", "another", 30).owner == "another")
         return call("act")
 
     slept = failing(store, "before renew")
@@ -347,9 +366,9 @@ def test_of_what_was_running_only_the_idempotent_is_run_again_with_the_same_key(
         return body("first", ctx)
 
     held = runner(call("first"), call("third"), "done", tools=(first, third))
-    left(held, store)
+    left(held, store, LASTS)
     assert isinstance(held.conversation("c", store).resume().error, Conflict)
-    result = held.conversation("c", store, wait=GONE + 1).resume()
+    result = held.conversation("c", store, wait=WATCHDOG).resume()
 
     assert result.output == "done"
     assert [name for name, _ in keys] == ["first", "third", "third"]
@@ -369,7 +388,7 @@ def test_the_model_is_told_of_a_call_whose_outcome_nobody_knows(store: Store) ->
 
     held = runner(call("pay"), "let me look", tools=(pay,))
     left(held, store)
-    result = held.conversation("c", store, wait=GONE + 1).resume()
+    result = held.conversation("c", store, wait=WATCHDOG).resume()
 
     assert (result.output, runs) == ("let me look", [1])
     assert result.messages[-2].text == "error: interrupted, outcome unknown"
@@ -379,7 +398,7 @@ def test_a_model_that_was_being_asked_is_asked_again(store: Store) -> None:
     held = runner(dying, "at last")
     left(held, store)
 
-    assert held.conversation("c", store, wait=GONE + 1).resume().output == "at last"
+    assert held.conversation("c", store, wait=WATCHDOG).resume().output == "at last"
 
 
 @pytest.mark.parametrize(("idempotent", "answer"), [(False, "error: interrupted, outcome unknown"), (True, "again")])
@@ -389,7 +408,7 @@ def test_an_agent_used_as_a_tool_counts_as_one_call(store: Store, idempotent: bo
     held = AgentRunner(Agent("Desk", tools=(ask,), model=ScriptedModel([call("ask", input="?"), "done"])))
     left(held, store)
 
-    result = held.conversation("c", store, wait=GONE + 1).resume()
+    result = held.conversation("c", store, wait=WATCHDOG).resume()
 
     assert (result.output, result.messages[-2].text) == ("done", answer)
 
@@ -441,7 +460,7 @@ def test_code_that_changed_goes_on(store: Store) -> None:
     left(runner(dying), store)
     graph = AgentGraph.of(Agent("Front", handoffs=["Desk"]), Agent("Desk", instructions="New."))
 
-    result = AgentRunner(graph, RunConfig(model=ScriptedModel(["new"]))).conversation("c", store, wait=GONE + 1).resume()
+    result = AgentRunner(graph, RunConfig(model=ScriptedModel(["new"]))).conversation("c", store, wait=WATCHDOG).resume()
 
     assert (result.output, result.context.agent) == ("new", "Desk")
 

@@ -7,7 +7,7 @@ import sqlite3
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from agentgraph import (
     Agent,
     AgentRunner,
     Context,
+    Entry,
     RunConfig,
     RunResult,
     ScriptedModel,
@@ -31,9 +32,10 @@ from agentgraph import (
 )
 from agentgraph.errors import Damaged
 from agentgraph.stores.postgres import PostgresStore
-from tests.stores.between import failing
+from tests.stores.between import Between, failing
 from tests.stores.cluster import Cluster
 from tests.stores.test_writers import at_once
+from tests.waiting import WATCHDOG, until
 
 
 def runner(*replies: Any, **config: Any) -> AgentRunner:
@@ -61,8 +63,7 @@ def sqlite(tmp_path: Path) -> SQLiteStore:
 def test_a_store_that_fails_once_fails_one_turn(store: Store, point: str) -> None:
     """The result has the error, and its context is what was kept; the next turn goes on there."""
     result = runner(call("look", what="x"), "done").conversation("c", failing(store, point), lease=0.1).run("go")
-    time.sleep(0.15)
-    conversation = runner("and now").conversation("c", store)
+    conversation = runner("and now").conversation("c", store, wait=WATCHDOG)
     before = len(conversation.history())
 
     assert isinstance(result.error, StoreError)
@@ -77,15 +78,23 @@ def test_a_lease_that_cannot_be_given_back_runs_out(store: Store, point: str) ->
     with runner("done").conversation("c", failing(store, point), lease=0.1).stream("go") as left:
         next(left)
 
-    assert runner("next").conversation("c", store, wait=2).run("go").output == "next"
+    assert runner("next").conversation("c", store, wait=WATCHDOG).run("go").output == "next"
 
 
 def test_a_lease_that_cannot_be_renewed_is_had_until_another_takes_it(store: Store) -> None:
+    tried = threading.Event()
+
+    def at(point: str, conversation: str, entries: Sequence[Entry]) -> None:
+        if point == "before renew":
+            tried.set()
+            raise StoreError("the store failed before renew")
+
     def slow(request: Any) -> str:
-        time.sleep(0.3)
+        assert tried.wait(WATCHDOG)
+        assert until(lambda: (store.list()[0].leased or 0) <= 0)
         return "done"
 
-    assert runner(slow).conversation("c", failing(store, "before renew"), lease=0.1).run("go").output == "done"
+    assert runner(slow).conversation("c", Between(store, at), lease=0.1).run("go").output == "done"
 
 
 # -- a file --------------------------------------------------------------------------------------------------------------
@@ -456,7 +465,7 @@ def test_a_server_that_is_away_is_not_waited_for_to_give_back_a_lease(crashing: 
         crashing.start()
 
         assert took < 10
-        assert runner("on").conversation("c", store, wait=30).run("go on").output == "on"
+        assert runner("on").conversation("c", store, wait=WATCHDOG).run("go on").output == "on"
 
 
 def test_a_lease_is_given_back_to_a_server_that_was_started_anew(crashing: Cluster) -> None:

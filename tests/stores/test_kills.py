@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -22,9 +23,9 @@ import pytest
 
 from agentgraph import RunResult, Store, open_store
 from agentgraph.engine import ModelReplied, ToolReturned, replay
-from tests.stores.cluster import WATCHDOG
 from tests.stores.test_writers import at_once
 from tests.stores.working import ANSWER, HANGING, HANGS, LEASE, Worker, read, sum_of
+from tests.waiting import WATCHDOG, until
 
 pytestmark = pytest.mark.load
 
@@ -111,10 +112,12 @@ def test_killed_at_random_under_load(database: str, tmp_path: Path) -> None:
     ledger = tmp_path / "ledger"
     chance = random.Random(20261124)
     for kill in range(KILLS):
+        before = ledger.stat().st_size if ledger.exists() else 0
         with started(database, ledger, "at random", *NAMES[kill // WORKED]) as process:
             assert process.stdout is not None
             assert process.stdout.readline() == "at work\n"
-            time.sleep(chance.uniform(LEASE, LEASE + 0.5))  # the leases of the one before run out meanwhile
+            assert until(partial(has_written, ledger, before))  # once the leases of the one before have run out
+            time.sleep(chance.uniform(0.0, 0.5))
             process.kill()
             _, errors = process.communicate(timeout=WATCHDOG)
         assert (process.returncode, errors) == (-signal.SIGKILL, "")
@@ -133,6 +136,13 @@ def test_killed_at_random_under_load(database: str, tmp_path: Path) -> None:
         trace = conversation.history()
         assert replay(worker.runner.machine, trace.start, trace.events) == trace
     worker.close()
+
+
+def has_written(ledger: Path, since: int) -> bool:
+    """Whether more than twenty steps were acknowledged behind `since`, as the ledger says."""
+    with ledger.open("rb") as lines:
+        lines.seek(since)
+        return lines.read().count(b'["after append') > 20
 
 
 def nothing_lost(store: Store, ledger: list[list[Any]], names: list[str]) -> int:
@@ -170,17 +180,15 @@ def nothing_repeated(ledger: list[list[Any]]) -> None:
 
 
 def test_another_worker_takes_over(database: str, tmp_path: Path) -> None:
-    """Forty turns of one process, all within a tool or a model when it is killed. The other one has each as soon as its lease
-    has run out: who waits longer than a second more for a lease has a conflict."""
+    """Forty turns of one process, all within a tool or a model when it is killed. The other one has each soon
+    after its lease has run out: who waits longer than that has a conflict."""
     names, ledger = [f"t{n}" for n in range(40)], tmp_path / "killed"
     survivor = Worker(database, tmp_path / "survivor")
     with started(database, ledger, HANGING, *names):
-        until = time.monotonic() + WATCHDOG
-        while sum(point in HANGS for point, *_ in read(ledger)) < len(names) and time.monotonic() < until:
-            time.sleep(0.05)
+        assert until(lambda: sum(point in HANGS for point, *_ in read(ledger)) >= len(names))
 
     results: list[RunResult] = []
-    at_once([lambda name=name: results.append(survivor.conversation(name).resume()) for name in names])  # type: ignore[misc]
+    at_once([lambda name=name: results.append(survivor.conversation(name, LEASE + 10.0).resume()) for name in names])  # type: ignore[misc]
 
     assert [(result.output, result.error) for result in results] == [(ANSWER, None)] * len(names)
     nothing_repeated([*read(ledger), ["begin"], *read(tmp_path / "survivor")])

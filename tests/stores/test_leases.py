@@ -24,8 +24,9 @@ from msgspec.structs import replace
 from agentgraph import Agent, AgentRunner, Entry, RunConfig, ScriptedModel, Store, open_store, tool
 from agentgraph.stores.postgres import PostgresStore
 from agentgraph.stores.sqlite import SQLiteStore
-from tests.stores.cluster import WATCHDOG, Cluster
+from tests.stores.cluster import Cluster
 from tests.stores.test_faults import change
+from tests.waiting import WATCHDOG, until
 
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 KILLS = 40 if SOAK else 4
@@ -53,9 +54,7 @@ def ahead(database: str) -> Store:
 def in_time(happened: Callable[[], bool]) -> float:
     """Wait until it has happened; how long that took."""
     began = time.monotonic()
-    while not happened():
-        assert time.monotonic() < began + WATCHDOG
-        time.sleep(0.01)
+    assert until(happened)
     return time.monotonic() - began
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stores.cluster import WATCHDOG
+from tests.waiting import WATCHDOG
 
 FULL = ("disk I/O error (SQLITE_IOERR_WRITE)", "database or disk is full (SQLITE_FULL)")
 """By a limit, and by a disk."""

@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import time
 import zlib
 from collections.abc import Sequence
 from itertools import takewhile
@@ -35,7 +34,7 @@ from agentgraph import (
 )
 from tests.e2e.provider_rules import violations
 from tests.stores.between import Between
-from tests.stores.cluster import WATCHDOG
+from tests.waiting import WATCHDOG
 
 LEASE = 0.5
 HANGING = "hanging"
@@ -52,7 +51,7 @@ class Worker:
         self.store = Between(open_store(url), self._kept)
         self.runner = AgentRunner(self._graph())
 
-    def conversation(self, name: str, wait: float = LEASE + 1.0) -> Conversation:
+    def conversation(self, name: str, wait: float = WATCHDOG) -> Conversation:
         return self.runner.conversation(name, self.store, wait=wait, lease=LEASE)
 
     def close(self) -> None:
@@ -63,7 +62,7 @@ class Worker:
         """Here we are."""
         os.write(self._ledger, (json.dumps([point, *more]) + "\n").encode())
         if self.fatal == HANGING and point in HANGS:
-            time.sleep(WATCHDOG)
+            threading.Event().wait(WATCHDOG)  # it is killed before
         if point == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 

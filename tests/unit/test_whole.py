@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import stat
-import threading
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -13,39 +16,48 @@ from agentgraph.conversation.whole import write_whole
 SIZE, TIMES = 1_000_000, 150
 
 
+WRITER = """
+import sys
+from pathlib import Path
+from agentgraph.conversation.whole import write_whole
+
+file, letter, size, times = sys.argv[1:]
+for _ in range(int(times)):
+    write_whole(Path(file), letter.encode() * int(size))
+"""
+
+
 def test_whoever_reads_beside_two_writers_sees_one_whole_file(tmp_path: Path) -> None:
-    """300 writes by two writers, and a reader: no file that is torn, missing or mixed, and nothing is left beside it."""
-    file, over, seen = tmp_path / "kept.json", threading.Event(), list[bytes]()
-    failed: list[BaseException] = []
-    write_whole(file, b"a" * SIZE)
+    """300 writes by two processes, and a reader: no file that is torn, missing or mixed, and nothing is left beside it."""
+    file, seen = tmp_path / "kept.json", set[bytes]()
+    whole = {letter: letter * SIZE for letter in (b"a", b"b")}
+    write_whole(file, whole[b"a"])
+    commands = [[sys.executable, "-c", WRITER, str(file), letter.decode(), str(SIZE), str(TIMES)] for letter in whole]
+    with ExitStack() as writing:
+        writers = [writing.enter_context(subprocess.Popen(command, stderr=subprocess.PIPE)) for command in commands]
+        while any(writer.poll() is None for writer in writers):
+            content = file.read_bytes()
+            seen.add(content[:1] if content == whole.get(content[:1]) else b"torn")
+        errors = [writer.communicate()[1] for writer in writers]
 
-    def writing(letter: bytes) -> None:
-        try:
-            for _ in range(TIMES):
-                write_whole(file, letter * SIZE)
-        except BaseException as error:
-            failed.append(error)
+    assert errors == [b"", b""]
+    assert seen <= whole.keys()
+    assert file.read_bytes() in whole.values()
+    assert [left.name for left in tmp_path.iterdir()] == ["kept.json"]
 
-    def reading() -> None:
-        while not over.is_set():
-            try:
-                content = file.read_bytes()
-            except OSError as error:
-                failed.append(error)
-            else:
-                seen.append(content[:1] if content in (b"a" * SIZE, b"b" * SIZE) else b"torn")
 
-    writers = [threading.Thread(target=writing, args=(letter,)) for letter in (b"a", b"b")]
-    reader = threading.Thread(target=reading)
-    for thread in (*writers, reader):
-        thread.start()
-    for thread in writers:
-        thread.join()
-    over.set()
-    reader.join()
+def test_of_two_writers_in_one_process_neither_takes_the_others_part(tmp_path: Path) -> None:
+    """Two threads, each of which writes again and again: no write fails, and what is left is one of them, whole."""
+    file = tmp_path / "kept.json"
 
-    assert not failed
-    assert set(seen) <= {b"a", b"b"}
+    def write(letter: bytes) -> None:
+        for _ in range(TIMES):
+            write_whole(file, letter * 1_000)
+
+    with ThreadPoolExecutor(2) as writers:
+        list(writers.map(write, (b"a", b"b")))
+
+    assert file.read_bytes() in (b"a" * 1_000, b"b" * 1_000)
     assert [left.name for left in tmp_path.iterdir()] == ["kept.json"]
 
 

@@ -9,7 +9,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from typing import Any
 
 import psycopg
@@ -23,8 +23,9 @@ from agentgraph.integrations.once import Outcome
 from agentgraph.stores.sql import SQLStore
 from tests.stores.cluster import Cluster
 from tests.unit.test_cli import command, is_one_line
+from tests.waiting import WATCHDOG, until
 from tests.workers.desk import graph
-from tests.workers.worker import GRAPH, LEASE, WATCHDOG, done, workers
+from tests.workers.worker import GRAPH, LEASE, done, workers
 
 TURNS, CONVERSATIONS = (500, 50) if os.environ.get("CI") else (40, 8)
 CANARY = "canary-7f3a"
@@ -50,13 +51,6 @@ def submit(executor: DBOSExecutor, count: int) -> dict[str, list[str]]:
     return runs
 
 
-def until(what: Callable[[], bool]) -> None:
-    end = monotonic() + WATCHDOG
-    while not what():
-        assert monotonic() < end, "it did not come to pass"
-        sleep(0.02)
-
-
 def held_once(executor: DBOSExecutor, runs: dict[str, list[str]], folder: Path) -> int:
     """Every turn is over, once, in order, and nothing that it did to the world was done twice. How many outcomes are unknown."""
     unknown = 0
@@ -80,9 +74,9 @@ def held_once(executor: DBOSExecutor, runs: dict[str, list[str]], folder: Path) 
 
 def test_a_worker_that_is_killed_is_replaced_by_the_other(database: str, tmp_path: Path) -> None:
     with executor_at(database) as executor, workers(tmp_path, database, 2, "--concurrency", "4") as (one, other):
-        until(lambda: "is ready" in one.said and "is ready" in other.said)
+        assert until(lambda: "is ready" in one.said and "is ready" in other.said)
         runs = submit(executor, TURNS)
-        until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 2)
+        assert until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 2)
         one.kill()
         unknown = held_once(executor, runs, tmp_path)
 
@@ -93,9 +87,9 @@ def test_a_worker_that_is_killed_is_replaced_by_the_other(database: str, tmp_pat
 def test_a_server_that_crashes_for_three_seconds_loses_and_doubles_nothing(crashing: Cluster, tmp_path: Path) -> None:
     database = crashing.database()
     with executor_at(database) as executor, workers(tmp_path, database, 2, "--concurrency", "4") as both:
-        until(lambda: all("is ready" in worker.said for worker in both))
+        assert until(lambda: all("is ready" in worker.said for worker in both))
         runs = submit(executor, TURNS)
-        until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 4)
+        assert until(lambda: sum(line.startswith("end ") for line in done(tmp_path)) >= TURNS // 4)
         crashing.crash()
         sleep(3)
         crashing.start()
@@ -106,9 +100,9 @@ def test_a_server_that_crashes_for_three_seconds_loses_and_doubles_nothing(crash
 
 def test_a_worker_that_is_told_to_stop_finishes_what_it_has_in_hand(database: str, tmp_path: Path) -> None:
     with executor_at(database) as executor, workers(tmp_path, database, 1, "--concurrency", "4") as (first,):
-        until(lambda: "is ready" in first.said)
+        assert until(lambda: "is ready" in first.said)
         runs = submit(executor, TURNS // 2)
-        until(lambda: len(done(tmp_path)) > 0)
+        assert until(lambda: len(done(tmp_path)) > 0)
         code = first.stop()
 
         assert code == 0
@@ -135,7 +129,7 @@ def test_what_is_over_and_was_never_said_to_be_keeps_nothing_back(database: str,
         executor.store.settle(first, Outcome("completed", "done").to_json())
         url = database_of(executor.store, database)
         with workers(tmp_path, database, int(held_by == "the worker that lives")) as alive:
-            until(lambda: len(executor.store.workers()) == len(alive))
+            assert until(lambda: len(executor.store.workers()) == len(alive))
             holder = next(iter(executor.store.workers()), "dead")
             stuck = f"UPDATE {{}}workflow_status SET status = 'PENDING', executor_id = '{holder}' WHERE workflow_uuid = '{first}'"
             assert change_dbos(url, stuck) == 1

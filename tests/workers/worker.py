@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-WATCHDOG = 120.0
+from tests.waiting import WATCHDOG
+
 LEASE = 2.0
 GRAPH = f"{Path(__file__).parent}/desk.py:graph"
 

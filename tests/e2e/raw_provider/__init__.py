@@ -4,7 +4,6 @@
 in pieces; `protocol.py` is their table; `server.py` gives the bytes, or fails to, in the way it is told.
 """
 
-from tests.e2e.loopback import until
 from tests.e2e.raw_provider.openai import DONE, chunk, completion
 from tests.e2e.raw_provider.protocol import PROTOCOLS, Protocol
 from tests.e2e.raw_provider.saying import Called, Saying
@@ -23,5 +22,4 @@ __all__ = [
     "chunk",
     "completion",
     "raw_provider",
-    "until",
 ]

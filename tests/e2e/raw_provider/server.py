@@ -95,7 +95,7 @@ class RawProvider:
         if answer.end == "close":
             handler.wfile.write(b"0\r\n\r\n")
         if answer.end == "reset":
-            time.sleep(0.3)  # what was sent must have been read: a reset takes with it what was not
+            time.sleep(1.0)  # what was sent must have been read: a reset takes with it what was not
             handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             handler.connection.close()
 
