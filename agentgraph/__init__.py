@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from agentgraph.conversation.message import Message as Message, ToolCall as ToolCall
     from agentgraph.conversation.reply import Reply as Reply, call as call
     from agentgraph.conversation.secret import Secret as Secret
-    from agentgraph.conversation.store import Entry as Entry, Lease as Lease, Store as Store, Stored as Stored
+    from agentgraph.conversation.store import Entry as Entry, Lease as Lease, Store as Store, Stored as Stored, StoreSize as StoreSize
     from agentgraph.conversation.usage import Usage as Usage
     from agentgraph.definition.agent import Agent as Agent
     from agentgraph.definition.decision import (
@@ -87,7 +87,7 @@ _HOME = {
     "conversation.message": ("Message", "ToolCall"),
     "conversation.reply": ("Reply", "call"),
     "conversation.secret": ("Secret",),
-    "conversation.store": ("Entry", "Lease", "Store", "Stored"),
+    "conversation.store": ("Entry", "Lease", "Store", "Stored", "StoreSize"),
     "conversation.usage": ("Usage",),
     "definition.agent": ("Agent",),
     "definition.decision": ("Final", "Forward", "Rewrite", "ToolOutput", "Unset"),

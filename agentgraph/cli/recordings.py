@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from agentgraph.cli.stored import opened, shown_id
+from agentgraph.cli.stored import kept_in, opened, shown_id
 from agentgraph.conversation.context import Context
 from agentgraph.conversation.message import Message
 from agentgraph.engine.journal import history
@@ -16,15 +16,11 @@ from agentgraph.engine.trace import Trace
 from agentgraph.engine.trace_file import load
 from agentgraph.errors import ContextError, DefinitionError, StoreError
 
-if TYPE_CHECKING:
-    from agentgraph.conversation.store import Store
-
 UNREADABLE = 2
 """The exit code where a recording cannot be read."""
 ENDINGS = (".jsonl", ".json")
 _STORE = "://"  # tells a store from a file
 _TRACE = b'{"agentgraph_trace"'
-_PAGE = 100  # conversations that a store is asked for at a time
 _FORMS = 'a trace, a stored context, or objects with "messages" are expected'
 
 
@@ -102,7 +98,7 @@ def conversations_in(url: str) -> Iterator[Recorded]:
         StoreError: when it cannot be opened.
     """
     with opened(url) as store:
-        ids = _ids(store)
+        ids = (it.id for it in kept_in(store))
         first = next(ids, None)
         if first is None:
             raise DefinitionError(f"there is no conversation in {store!r:.100}; give a store that holds some")
@@ -115,13 +111,6 @@ def conversations_in(url: str) -> Iterator[Recorded]:
             else:
                 if trace is not None:  # else it was deleted meanwhile
                     yield Recorded(name, trace)
-
-
-def _ids(store: Store) -> Iterator[str]:
-    page = store.list(limit=_PAGE)
-    while page:
-        yield from (stored.id for stored in page)
-        page = store.list(after=page[-1].id, limit=_PAGE)
 
 
 def _trace(file: Path) -> Recorded:

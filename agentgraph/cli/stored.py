@@ -14,10 +14,11 @@ from agentgraph.stores.opening import open_store
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from agentgraph.conversation.store import Store
+    from agentgraph.conversation.store import Store, Stored
     from agentgraph.runtime.agent_runner import AgentRunner
     from agentgraph.runtime.conversation import Conversation
 
+_PAGE = 100  # conversations that a store is asked for at a time
 _SUCH_AS = "such as --store sqlite:///talks.db, or set AGENTGRAPH_STORE"
 
 
@@ -54,6 +55,14 @@ def conversation_of(runner: AgentRunner, url: str | None, id: str | None, file: 
         raise DefinitionError("--context and --conversation are two places for one conversation; give one of them")
     with opened(url, create=True) as store:
         yield runner.conversation(id, store)
+
+
+def kept_in(store: Store) -> Iterator[Stored]:
+    """Every conversation in the store, in the order of their keys."""
+    page = store.list(limit=_PAGE)
+    while page:
+        yield from page
+        page = store.list(after=page[-1].id, limit=_PAGE)
 
 
 def shown_id(id: str) -> str:

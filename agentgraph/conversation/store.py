@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Protocol, Self
 
 from msgspec import Struct
@@ -61,6 +62,17 @@ class Stored(Struct, frozen=True, gc=False):
     """When its last step was written: seconds since 1970, by the clock of the store."""
     leased: float | None
     """Seconds for which a turn still holds it: 0 or less when its owner is gone, None when nobody is."""
+
+
+class StoreSize(Struct, frozen=True, gc=False):
+    """How much a store holds."""
+
+    conversations: int
+    """As many as `Store.list` gives."""
+    steps: int
+    """Of all conversations, step 0 included."""
+    bytes: int
+    """On the disk: of the files of a store in SQLite, or of the tables in PostgreSQL with their indexes. In memory, of the text alone."""
 
 
 class Store(Protocol):
@@ -123,6 +135,21 @@ class Store(Protocol):
         """
         ...
 
+    def delete_before(self, time: datetime) -> int:
+        """Forget the conversations whose last step was written before `time`, by the clock of the store; how many they were.
+
+        One that a turn holds is kept, and one to which a turn was submitted since then that is not over. It is done in small parts, so that
+        nobody waits long to write; what comes meanwhile is kept.
+
+        Raises:
+            StoreError: for what `moment_of` refuses; and as `delete`.
+        """
+        ...
+
+    def size(self) -> StoreSize:
+        """How much it holds now. It reads a little of every conversation."""
+        ...
+
     def close(self) -> None:
         """Let go of files and connections. The store opens them again when it is used again."""
         ...
@@ -162,6 +189,21 @@ def page_of(prefix: str, after: str, limit: int) -> tuple[str, str, int]:
         raise StoreError(f"conversations were asked for with limit={limit!r:.40}; give an int, 0 or more")
     begins, behind = ("" if text == "" else key_of(text) for text in (prefix, after))
     return begins, behind, limit
+
+
+def moment_of(time: datetime) -> float:
+    """Seconds since 1970.
+
+    Raises:
+        StoreError: for what is no time, or one of no zone, which is another time elsewhere.
+    """
+    given: Any = time
+    if not isinstance(given, datetime) or given.utcoffset() is None:
+        why = "names no time zone" if isinstance(given, datetime) else "is no time"
+        raise StoreError(
+            f"conversations were to be deleted before {time!r:.80}, which {why}; give a datetime that has one, such as datetime.now(UTC) - timedelta(days=30)"
+        )
+    return given.timestamp()
 
 
 def id_of(key: str) -> str:

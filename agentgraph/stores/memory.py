@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic, time
 from typing import Self
 
-from agentgraph.conversation.store import Entry, Lease, Stored, key_of, page_of
+from agentgraph.conversation.store import Entry, Lease, Stored, StoreSize, key_of, moment_of, page_of
 from agentgraph.stores.conflicts import overtaken
 
 
@@ -111,6 +112,20 @@ class MemoryStore:
         with self._lock:
             kept = self._kept.pop(key_of(conversation), None)
             return kept is not None and bool(kept.entries)
+
+    def delete_before(self, time: datetime) -> int:
+        """See `Store.delete_before`."""
+        moment = moment_of(time)
+        with self._lock:
+            old = [key for key, kept in self._kept.items() if kept.updated < moment and kept.is_free]
+            return sum(bool(self._kept.pop(key).entries) for key in old)
+
+    def size(self) -> StoreSize:
+        """See `Store.size`."""
+        with self._lock:
+            kept = [one.entries for one in self._kept.values() if one.entries]
+            text = sum(len(entry.event) + len(entry.state) + len(entry.messages) for entries in kept for _, entry in entries)
+            return StoreSize(len(kept), sum(map(len, kept)), text)
 
     def close(self) -> None:
         """Nothing is open."""

@@ -42,6 +42,8 @@ _OPTIONS = "-c statement_timeout={patience:.0f} -c idle_in_transaction_session_t
 """By which the server notices that nobody waits any more, and lets go of what it holds for that."""
 _WITHOUT_OPTIONS = ("options", "startup parameter")
 """What a pooler says that takes no options of sessions, since it shares these."""
+_BYTES = """SELECT coalesce(sum(pg_total_relation_size(to_regclass(name))), 0)
+    FROM unnest(ARRAY['agentgraph_conversations', 'agentgraph_steps', 'agentgraph_turns']) AS name"""
 
 
 class PostgresStore(SQLStore):
@@ -102,6 +104,9 @@ class PostgresStore(SQLStore):
         self._places = threading.BoundedSemaphore(self._most)
         self._asking = threading.local()
         """What a thread asks, as `question`."""
+
+    def _bytes(self) -> int:
+        return int(self._read(_BYTES)[0][0])
 
     def close(self) -> None:
         """See `Store.close`."""

@@ -12,8 +12,9 @@ when its time is up, and whoever waits has seen no sign of life for as long by a
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from functools import cache
 from time import monotonic
 from typing import Any, Self, TypeVar
@@ -22,7 +23,7 @@ from zlib import crc32
 import msgspec
 from msgspec import Struct, structs
 
-from agentgraph.conversation.store import Entry, Lease, Stored, id_of, key_of, page_of
+from agentgraph.conversation.store import Entry, Lease, Stored, StoreSize, id_of, key_of, moment_of, page_of
 from agentgraph.errors import StoreError
 from agentgraph.stores import turns
 from agentgraph.stores.conflicts import overtaken
@@ -74,13 +75,19 @@ _LISTED = """SELECT id, seq, under_way, updated, CASE WHEN owner IS NULL THEN NU
     WHERE id >= ? AND id <> ? AND substr(id, 1, ?) = ? AND seq >= 0"""  # one lower bound, since SQLite takes the first of two
 _LIST = f"{_LISTED} ORDER BY id LIMIT ?"
 _LIST_BELOW = f"{_LISTED} AND id < ? ORDER BY id LIMIT ?"
-_FORGET = (
-    turns.FORGET,
-    "DELETE FROM agentgraph_conversations WHERE id = ?",
-    "DELETE FROM agentgraph_steps WHERE conversation = ?",
-)  # in the order of an append
+_FORGET = "DELETE FROM agentgraph_conversations WHERE id = ?"
+_FORGET_BEHIND = (turns.FORGET, "DELETE FROM agentgraph_steps WHERE conversation = ?")  # in the order of an append
+_IS_OLD = """kept.updated < ? AND (kept.owner IS NULL OR kept.until <= {now}) AND NOT EXISTS
+    (SELECT 1 FROM agentgraph_turns WHERE conversation = kept.id AND outcome IS NULL AND submitted >= ?)"""
+_OLD = f"SELECT id, CAST(seq AS BIGINT), {_IS_OLD} FROM agentgraph_conversations AS kept WHERE id > ? ORDER BY id LIMIT ?"  # noqa: S608 - ours
+_FORGET_OLD = f"DELETE FROM agentgraph_conversations AS kept WHERE id = ? AND {_IS_OLD}"  # noqa: S608 - ours
+_SIZE = "SELECT count(*), CAST(coalesce(sum(seq + 1), 0) AS BIGINT) FROM agentgraph_conversations WHERE seq >= 0"
 _LAST = 2**62
 _REMEMBERED = 10_000  # signs of life; who is forgotten is waited for anew
+_PAGE = 1_000
+"""Conversations that are looked at in one statement."""
+_LOT = 1_000
+"""Steps that are deleted in one transaction, or those of one conversation: others wait for it, milliseconds."""
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS agentgraph_schema (version INTEGER NOT NULL)"
 _VERSION = "SELECT version FROM agentgraph_schema"
@@ -165,6 +172,20 @@ def _end_of(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
 
 
+def _lots(found: Iterable[tuple[str, int]]) -> Iterator[list[str]]:
+    """The keys, in lots that have about as many steps."""
+    lot: list[str] = []
+    steps = 0
+    for key, seq in found:
+        lot.append(key)
+        steps += seq + 1
+        if steps >= _LOT or len(lot) >= _LOT:
+            yield lot
+            lot, steps = [], 0
+    if lot:
+        yield lot
+
+
 @cache
 def _in_dialect(statement: str, dialect: Dialect) -> str:
     return statement.format(now=dialect.now, text=dialect.text, real=dialect.real).replace("?", dialect.mark)
@@ -205,6 +226,10 @@ class SQLStore(turns.TurnRows):
     @abstractmethod
     def _gone(self, holders: Collection[str]) -> Collection[str]:
         """Those of `holders` that do not live any more, for certain."""
+
+    @abstractmethod
+    def _bytes(self) -> int:
+        """What it takes on the disk."""
 
     @abstractmethod
     def close(self) -> None:
@@ -336,9 +361,38 @@ class SQLStore(turns.TurnRows):
 
         def work() -> bool:
             with self._transaction(writing=True) as execute:
-                return int([execute(self._said(statement), (key,)).rowcount for statement in _FORGET][-1]) > 0
+                execute(self._said(_FORGET), (key,))
+                return self._forgot_steps(execute, key)
 
         return self._performed(work)
+
+    def delete_before(self, time: datetime) -> int:
+        """See `Store.delete_before`."""
+        moment, behind, gone = moment_of(time), "", 0
+        while page := self._read(_OLD, moment, moment, behind, _PAGE):
+            behind = page[-1][0]
+            for lot in _lots((key, seq) for key, seq, is_old in page if is_old):
+                gone += self._forgot_old(lot, moment)
+        self.forget_abandoned(moment)
+        return gone
+
+    def _forgot_old(self, keys: Sequence[str], moment: float) -> int:
+        """How many of these were still old, and are forgotten."""
+
+        def work() -> int:
+            with self._transaction(writing=True) as execute:
+                old = [key for key in keys if execute(self._said(_FORGET_OLD), (key, moment, moment)).rowcount]
+                return sum(self._forgot_steps(execute, key) for key in old)
+
+        return self._performed(work)
+
+    def _forgot_steps(self, execute: Execute, key: str) -> bool:
+        return int([execute(self._said(statement), (key,)).rowcount for statement in _FORGET_BEHIND][-1]) > 0
+
+    def size(self) -> StoreSize:
+        """See `Store.size`."""
+        conversations, steps = self._read(_SIZE)[0]
+        return StoreSize(conversations, steps, self._bytes())
 
     # -- who lives -------------------------------------------------------------------------------------------------------
 

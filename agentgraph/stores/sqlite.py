@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager, suppress
+from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from time import monotonic, sleep
@@ -197,11 +198,20 @@ class SQLiteStore(SQLStore):
             raise
         return connection
 
+    def _bytes(self) -> int:
+        return sum(Path(name).stat().st_size for name in self._files if _file(name) is not None)
+
     # -- what was deleted ------------------------------------------------------------------------------------------------
 
     def delete(self, conversation: str) -> bool:
         """See `Store.delete`. Nothing of it is left in any file."""
         gone = super().delete(conversation)
+        self._clean()
+        return gone
+
+    def delete_before(self, time: datetime) -> int:
+        """See `Store.delete_before`. Nothing of them is left in any file."""
+        gone = super().delete_before(time)
         self._clean()
         return gone
 

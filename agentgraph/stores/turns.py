@@ -24,6 +24,10 @@ TABLES = (
 )
 FORGET = "DELETE FROM agentgraph_turns WHERE conversation = ?"
 
+_ABANDONED = """SELECT id FROM agentgraph_turns AS turn
+    WHERE submitted < ? AND NOT EXISTS (SELECT 1 FROM agentgraph_conversations WHERE id = turn.conversation) ORDER BY id LIMIT 1000"""
+_FORGET_ABANDONED = """DELETE FROM agentgraph_turns
+    WHERE id = ? AND NOT EXISTS (SELECT 1 FROM agentgraph_conversations WHERE id = agentgraph_turns.conversation)"""
 _SUBMIT = """INSERT INTO agentgraph_turns (id, conversation, number, base, said, submitted)
     SELECT ?, ?, coalesce(max(number), 0) + 1, coalesce((SELECT seq FROM agentgraph_conversations WHERE id = ?), -1), ?, {now}
     FROM agentgraph_turns WHERE conversation = ? ON CONFLICT (id) DO NOTHING"""
@@ -85,6 +89,11 @@ class TurnRows(ABC):
     def settle(self, id: str, outcome: str) -> None:
         """Write down what a turn came to; the first that is written stays."""
         self._wrote(_SETTLE, outcome, id)
+
+    def forget_abandoned(self, moment: float) -> None:
+        """Forget turns that were submitted before `moment`, seconds since 1970, to conversations that have never begun."""
+        while sum(self._wrote(_FORGET_ABANDONED, row[0]) for row in self._read(_ABANDONED, moment)):
+            pass
 
     def begun(self, turn: Turn, writer: str) -> int | None:
         """The first step of the conversation, behind the base of `turn`, that an owner whose name begins with `writer` has added."""

@@ -6,6 +6,7 @@ Exporters are imported when they are first asked. Nothing here goes over a netwo
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +95,8 @@ class Diagram:
         return as_data(self.drawn)
 
     def save(self, path: str | Path) -> Path:
-        """Write it to a file, in the format that its ending names; where it was written.
+        """Write it to a file, in the format that its ending names; where it was written. A new file of a run can be read by nobody else:
+        people spoke in it.
 
         Raises:
             DefinitionError: for an ending that there is not, and for a file that cannot be written.
@@ -105,7 +107,9 @@ class Diagram:
             raise DefinitionError(f"{str(path)!r} ends with {file.suffix!r}; a diagram is written as {', '.join(_FORMATS)}")
         given = write(self)
         try:
-            file.write_bytes(given if isinstance(given, bytes) else given.encode("utf-8"))
+            opener = _private if isinstance(self.drawn, Sequence) else None
+            with open(file, "wb", opener=opener) as writing:
+                writing.write(given if isinstance(given, bytes) else given.encode("utf-8"))
         except OSError as wrong:
             raise DefinitionError(f"{file} cannot be written: {wrong.strerror or wrong}") from wrong
         return file
@@ -146,6 +150,10 @@ def _fenced(diagram: Diagram) -> str:
 
 def _json(diagram: Diagram) -> str:
     return json.dumps(diagram.to_dict(), indent=1) + "\n"
+
+
+def _private(name: str, flags: int) -> int:
+    return os.open(name, flags, 0o600)
 
 
 _FORMATS: Mapping[str, Callable[[Diagram], str | bytes]] = {

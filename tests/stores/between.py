@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Self
 
-from agentgraph import Entry, Lease, Store, Stored, StoreError
+from agentgraph import Entry, Lease, Store, Stored, StoreError, StoreSize
 
 At = Callable[[str, str, Sequence[Entry]], None]
 
@@ -53,6 +54,12 @@ class Between:
 
     def delete(self, conversation: str) -> bool:
         return self.inner.delete(conversation)
+
+    def delete_before(self, time: datetime) -> int:
+        return self.inner.delete_before(time)
+
+    def size(self) -> StoreSize:
+        return self.inner.size()
 
     def close(self) -> None:
         self.inner.close()

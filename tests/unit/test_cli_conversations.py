@@ -106,6 +106,16 @@ def test_a_turn_that_was_left_is_taken_up(tmp_path: Path) -> None:
     assert "nothing to take up" in ran(tmp_path, "conversations", "resume", GRAPH, "left", code=2)
 
 
+def test_a_turn_that_was_left_is_cancelled(tmp_path: Path) -> None:
+    said(tmp_path, BALANCE)
+    ran(tmp_path, "conversations", "fork", "ada", "2", "left")
+
+    assert ran(tmp_path, "conversations", "cancel", GRAPH, "left") == "cancelled\n"
+    assert [row["state"] for row in listed(tmp_path)] == ["over", "over"]
+    assert ran(tmp_path, "conversations", "cancel", GRAPH, "left") == "no turn is in hand\n"
+    assert "no conversation" in ran(tmp_path, "conversations", "cancel", GRAPH, "nobody", code=2)
+
+
 @pytest.mark.parametrize(
     ("option", "answer"), [("--approve", "$10.00 is on its way to you."), ("--deny", "I am sorry, I may not do that.")]
 )

@@ -77,6 +77,16 @@ def resume(
 
 
 @conversations.command()
+def cancel(target: Target, id: Id, store: StoreURL = None, app_dir: AppDir = None) -> None:
+    """End the turn in hand, whoever holds it, with the agents of TARGET."""
+    from agentgraph.cli.conversations.acts import cancel_in
+    from agentgraph.cli.target import look_in
+
+    look_in(app_dir)
+    cancel_in(store, target, id)
+
+
+@conversations.command()
 def delete(
     id: Id,
     store: StoreURL = None,
@@ -86,3 +96,23 @@ def delete(
     from agentgraph.cli.conversations.acts import delete_in
 
     delete_in(store, id, sure=yes)
+
+
+@conversations.command()
+def delete_before(
+    when: Annotated[str, typer.Argument(help="an age, such as 30d, 12h or 45m, or a time, such as 2026-01-31T00:00Z", metavar="WHEN")],
+    store: StoreURL = None,
+    yes: Annotated[bool, typer.Option("--yes", help="do it; nothing brings them back")] = False,
+) -> None:
+    """Forget the conversations that were last written before WHEN, but for those that a turn has in hand."""
+    from agentgraph.cli.conversations.acts import delete_before_in
+
+    delete_before_in(store, when, sure=yes)
+
+
+@conversations.command()
+def size(store: StoreURL = None, json: AsJson = False) -> None:
+    """Tell how many conversations and steps a store holds, and how many bytes it takes on the disk."""
+    from agentgraph.cli.conversations.acts import size_of
+
+    size_of(store, as_json=json)
