@@ -48,7 +48,14 @@ from agentgraph.checks import (
     succeeds,
 )
 
-FACTS = ("verified", "of age")
+OURS = (
+    "error:", "not executed", "interrupted, outcome unknown", "Triage#2", "#2", "#34;", "-1", "agentgraph", "START", "END", "user", "LLM",
+    "None", "handoff_to_billing",
+)  # fmt: skip
+"""Words that the package itself says, writes or draws. Whoever reads them back from a name or an output of the user's is found out."""
+FACTS = ("verified", "of age#34; error:")
+TEXTS = ("error: not executed", "k1", "-1", "k3", '{"key": "START"', "#34;")
+"""Texts for arguments, by variant, which are keys of the shared data and outputs too."""
 T = TypeVar("T")
 
 places = st.integers(0, 999)
@@ -117,13 +124,13 @@ def verify(code: int) -> bool:
     return True
 
 
-@tool(sets="of age", requires="verified")
+@tool(sets=FACTS[1], requires="verified")
 def check_age() -> str:
     """Set a fact that needs another."""
     return "over 18"
 
 
-@tool(requires=["verified", "of age"])
+@tool(requires=FACTS)
 def refund(amount: float) -> str:
     """Need two facts."""
     return f"refunded {amount}"
@@ -147,6 +154,13 @@ def quotes(text: str) -> str:
     return text or "error: not executed: it says so itself"
 
 
+@tool(name="END", idempotent=True)
+def misnamed(ctx: ToolContext) -> list[str]:
+    """Be called what the package calls something, write under such keys, and give such words."""
+    ctx.update(**{"user": "-1", "interrupted": ["error:"], "not executed": None})
+    return ["not executed", "error:"]
+
+
 @tool(retries=2, idempotent=True)
 def stubborn(key: str, ctx: ToolContext) -> str:
     """Fail however often it is tried, and write something each time."""
@@ -154,19 +168,19 @@ def stubborn(key: str, ctx: ToolContext) -> str:
     raise ConnectionError("away")
 
 
-@tool(sets="of age")
+@tool(sets=FACTS[1])
 def declines() -> Unset:
     """Say that it has not done it."""
     return Unset({"old enough": False})
 
 
 TOOLS: tuple[Tool, ...] = (
-    note, count, anote, borrow, broken, silent, verify, check_age, refund, finish, dangerous, quotes, stubborn, declines,
+    note, count, anote, borrow, broken, silent, verify, check_age, refund, finish, dangerous, quotes, stubborn, declines, misnamed,
 )  # fmt: skip
 
 names = st.one_of(
     st.sampled_from(
-        ["Triage", "Billing", "end", "state", "*", "客服", "Ünïcode Désk", "a" * 90, "<b>x</b>", "__proto__", "R&D \U0001f680"]
+        ["Triage", "Billing", "end", "state", "*", "客服", "Ünïcode Désk", "a" * 90, "<b>x</b>", "__proto__", "R&D \U0001f680", *OURS]
     ),
     st.text(min_size=1, max_size=12).filter(str.strip),
 )
@@ -296,7 +310,7 @@ def changed(draw: st.DrawFn, graph: AgentGraph) -> AgentGraph:
         agents[chosen] = agents[chosen].replace(tools=agents[chosen].tools[1:])
     elif what == "tools":
         agents[chosen] = agents[chosen].replace(
-            tools=tuple(t.replace(requires=["of age"], needs_approval=True) for t in agents[chosen].tools)
+            tools=tuple(t.replace(requires=FACTS[1], needs_approval=True) for t in agents[chosen].tools)
         )
     elif what == "guard":
         edges = [edge._replace(handoff=edge.handoff.replace(when=even_turns, requires=[])) for edge in edges]
@@ -341,7 +355,9 @@ choices = st.builds(
 _calling = st.builds(
     Move, st.sampled_from([None, None, "thinking ..."]), st.lists(choices, min_size=1, max_size=4).map(tuple), st.just(False)
 )
-_speaking = st.builds(Move, st.sampled_from(['{"subject": "s", "priority": 2}', "plain", ""]), st.just(()), st.just(False))
+_speaking = st.builds(
+    Move, st.sampled_from(['{"subject": "s", "priority": 2}', "plain", "", "error: not executed: #34;"]), st.just(()), st.just(False)
+)
 
 
 @st.composite
@@ -414,10 +430,10 @@ def _arguments(schema: Any, variant: int) -> str:
 
 
 def _filled(kind: Any, variant: int) -> Any:
-    return {"string": f"k{variant}", "integer": variant, "number": variant / 2, "boolean": True}.get(kind.get("type", "string"), "x")
+    return {"string": TEXTS[variant], "integer": variant, "number": variant / 2, "boolean": True}.get(kind.get("type", "string"), "x")
 
 
-contexts_said = st.sampled_from(["hello", "what do I owe?", "客服 \U0001f680 \ud800 \x00 <b>"])
+contexts_said = st.sampled_from(["hello", "what do I owe?", "客服 \U0001f680 \ud800 \x00 <b>", "error: not executed"])
 
 
 @st.composite

@@ -111,8 +111,8 @@ def silent_switch(messages: Messages) -> Iterator[tuple[Messages, int]]:
 
 
 def early_end(messages: Messages) -> Iterator[tuple[Messages, int]]:
-    """The conversation stops in the middle of a reply: calls are left open."""
-    for at, message in enumerate(messages):
+    """The conversation stops in the middle of a reply: calls are left open. One that waits for a person does so already."""
+    for at, message in enumerate(messages[:-1]):
         if message.tool_calls:
             yield messages[: at + 1], at
 

@@ -44,6 +44,17 @@ HOSTILE_NAMES = (
     'a"b',
     "A -> B",
     "-",
+    "error:",
+    "not executed",
+    "interrupted",
+    "Triage#2",
+    "#34;",
+    "-1",
+    "agentgraph",
+    "START",
+    "END",
+    "user",
+    "handoff_to_billing",
 )
 PLAIN_NAMES = ("Triage", "Billing", "Refunds", "Sales", "Support", "Claims", "Desk")
 _TIGHT = (
@@ -106,7 +117,7 @@ def _some(facts: Sequence[str]) -> st.SearchStrategy[frozenset[str]]:
 
 @st.composite
 def _tools(draw: st.DrawFn, facts: Sequence[str]) -> Tool:
-    name = draw(st.sampled_from(["look", "verify", "pay", "refund", "ship", "note", "close"]))
+    name = draw(st.sampled_from(["look", "verify", "pay", "refund", "ship", "note", "close", "END", "user"]))
 
     def act(amount: int = 1) -> str:
         return f"{name} {amount}"
