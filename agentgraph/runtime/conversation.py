@@ -17,6 +17,7 @@ from agentgraph.engine.turn import step
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
 from agentgraph.runtime.journal import LEFT, Journal, refuse_other_than_seconds
+from agentgraph.runtime.loop import running_loop
 from agentgraph.runtime.stream import AsyncRunStream, RunStream
 
 if TYPE_CHECKING:
@@ -118,6 +119,7 @@ class Conversation(Generic[Output]):
         return run.result()
 
     async def _aheld(self, run: Run, said: Said) -> RunResult[Output]:
+        running_loop()  # asked before anything is done, and so before anything is to be given back
         journal = _journal_of(run)
         try:
             await self._atake(run, journal)
@@ -139,6 +141,7 @@ class Conversation(Generic[Output]):
                 self._known = journal.place
 
     async def _awatched(self, run: Run, said: Said) -> AsyncGenerator[Observation, None]:
+        running_loop()  # as in `_aheld`
         journal = _journal_of(run)
         try:
             await self._atake(run, journal)
