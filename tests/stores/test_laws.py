@@ -73,7 +73,18 @@ def test_a_journal_is_a_legal_run(graph: AgentGraph, first: list[Move], second: 
 
 def but_for_attempts(context: Context) -> Context:
     """Without how often calls were begun: one that was running when the conversation was left is begun again."""
-    return context.replace(messages=[structs.replace(message, earlier=()) for message in context.messages])
+    progress = context.progress
+    if progress is not None:
+        calls = tuple(structs.replace(pending, attempt=0, earlier=()) for pending in progress.calls)
+        progress = structs.replace(progress, calls=calls, tool_calls=0)
+    return context.replace(messages=[structs.replace(message, earlier=()) for message in context.messages], progress=progress)
+
+
+def became(context: Context) -> dict[str, tuple[Any, ...]]:
+    """What each call came to and its attempts before, also of those that wait for one before them to be answered."""
+    answered = {message.tool_call_id or "": (message.outcome, message.earlier) for message in context.messages if message.role == "tool"}
+    calls = context.progress.calls if context.progress is not None else ()
+    return answered | {each.call.id: (each.returned.outcome, each.earlier) for each in calls if each.returned is not None}
 
 
 @given(graphs(), conversations(), configs())
@@ -100,11 +111,9 @@ def test_a_run_is_taken_up_from_every_step(graph: AgentGraph, script: list[Move]
             assert (again.output, again.stop_reason) == (result.output, result.stop_reason)
             assert but_for_attempts(again.context) == but_for_attempts(result.context)
         assert [e.call_id for e in again.trace.events if isinstance(e, AttemptLost)][: len(running)] == [e.call.id for e in running]
-        outcomes = {message.tool_call_id: message for message in again.messages}
-        assert all(outcomes[effect.call.id].outcome == "unknown" for effect in unknown)
-        assert all(
-            "unknown" in outcomes[e.call.id].earlier for e in running if e not in unknown and outcomes[e.call.id].outcome != "unknown"
-        )
+        outcomes = became(again.context)
+        assert all(outcomes[effect.call.id][0] == "unknown" for effect in unknown)
+        assert all("unknown" in outcomes[e.call.id][1] for e in running if e not in unknown and outcomes[e.call.id][0] != "unknown")
         assert left.context == again.context
 
 
