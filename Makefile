@@ -1,7 +1,7 @@
 # make demo      see it work              make lint   format, types, floors, fresh pictures: everything but tests
 # make test      tests, in five minutes   make check  `make lint` and `make test`
 # make test-all  and those that take longer: on the wire, under load, and the laws with many more examples
-# make soak      the laws with more examples than CI has time for, for half an hour and more
+# make soak      the laws with more examples than CI has time for, and mutants of the engine, for an hour and more
 # make fix       format, and mend what can be mended
 # make draw      pictures, notebooks      make bench  time it beside a hand-written loop
 #
@@ -33,6 +33,7 @@ test-all: test setup-wire
 
 soak: setup-dev
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest $(SIDE_BY_SIDE) $(SOAKED)
+	$(BIN)/python -m tests.mutants --sample 40 --floor 0.7
 
 check: lint test
 

@@ -18,6 +18,7 @@ logging.getLogger("agentgraph").addHandler(logging.NullHandler())  # handlers an
 
 # In CI the examples are the same each time: a change is judged by what it changes. New ones are found at the desk.
 settings.register_profile("quick", max_examples=60, derandomize=bool(os.environ.get("CI")), **_CALM)  # type: ignore[arg-type]
+settings.register_profile("mutants", max_examples=30, derandomize=True, **_CALM)  # type: ignore[arg-type]
 settings.register_profile("default", max_examples=200, **_CALM)  # type: ignore[arg-type]
 settings.register_profile("ci", max_examples=500, derandomize=True, print_blob=True, **_CALM)  # type: ignore[arg-type]
 settings.register_profile("soak", max_examples=10_000, print_blob=True, **_CALM)  # type: ignore[arg-type]

@@ -127,6 +127,13 @@ def test_what_the_runs_before_have_used_is_not_counted(limit: str) -> None:
         assert [(result.stop_reason, result.output) for result, _ in kept] == [("completed", "fine")] * 3
 
 
+def test_tool_calls_add_up_over_the_replies_of_a_run() -> None:
+    """ "belong to one run": and to all of it."""
+    for result, _ in held([call("look"), [call("look")] * 2, [call("look")] * 2, "never"], Budget(tool_calls=4)):
+        assert result.stop_reason == "budget"
+        assert [m.outcome for m in result.messages if m.role == "tool"] == ["given"] * 4 + ["refused"]
+
+
 @pytest.mark.parametrize("name", ["stuck", "astuck"])
 @pytest.mark.parametrize("beside", [[], [call("look")]], ids=["alone", "beside another"])
 def test_seconds_are_up_while_a_tool_runs(name: str, beside: list[object]) -> None:

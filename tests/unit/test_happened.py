@@ -53,6 +53,18 @@ def calling(*calls: object) -> Reply:
     return Reply(tool_calls=calls)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "ends"), [(None, True), ("given", True), ("failed", False), ("refused", False), ("unknown", False), ("skipped", False)]
+)
+def test_a_foreign_turn_ended_with_a_final_tool_that_may_have_succeeded(outcome: Any, ends: bool) -> None:
+    """Nothing says that it did: so the most that can have been, and that is no end where it is said that it did not."""
+    said = Message("assistant", None, "Till", (call("goodbye"),))
+    answer = Message("tool", "bye", tool_call_id=said.tool_calls[0].id, outcome=outcome)
+    context = Context(messages=[Message("user", "hi"), said, answer])
+
+    assert [line.removeprefix("1 ") for line in told(shop(), context)].count("final") == ends
+
+
 def test_ours_tells_what_ran_from_what_only_looks_so() -> None:
     """An output that begins like an error is one of a tool that ran; a call that was refused, unknown or misshapen is none."""
     context = after(

@@ -256,10 +256,13 @@ def test_an_agent_that_would_end_the_turn_but_may_not_is_heard_and_the_turn_goes
     clerk = Agent("clerk", tools=(initiate_return,))
     graph = AgentGraph.of(Agent("front", tools=(clerk.as_tool(name="ask").replace(final=True), receipt)))
     demand = leads_to(calls("initiate_return"), calls("receipt"))
-    result = spoken([demand], calling(call("ask", input="?")), TAKE_BACK, "inside", calling(call("receipt")), "done", graph=graph)
+    model = ScriptedModel([calling(call("ask", input="?")), TAKE_BACK, "inside", calling(call("receipt")), "done"])
+    result = AgentRunner(graph, RunConfig(model=model), monitors=[demand]).run("hello")
 
     assert (result.output, result.stop_reason) == ("done", "completed")
     assert answers(result) == ["inside", "receipt"]
+    told = [request.messages[-1].text for request in model.requests if request.agent == "front"]
+    assert told == ["hello", f"The turn cannot end yet: it would break {demand}. Call a tool or hand over first.", "receipt"]
 
 
 # -- contexts from elsewhere -------------------------------------------------------------------------------------------
@@ -395,6 +398,25 @@ def test_a_monitor_may_be_handmade() -> None:
     twice = spoken([Handmade(lambda state, seen: state + (seen.kind == "enter") if state < 2 else -1)], TO_RETURNS, TAKE_BACK, "hm", "hm")
 
     assert answers(twice)[1:] == ["error: 'initiate_return' was not run: it would break at most one handoff"]
+
+
+def test_a_monitor_is_shown_what_it_asks_for_and_no_more() -> None:
+    """One that was written for three kinds of happenings does not break on a fourth; and one that asks for another sees only that."""
+    seen: dict[str, list[str]] = {"without kinds": [], "with kinds": []}
+
+    def noting(where: str) -> Handmade:
+        def after(state: int, happening: Happening) -> int:
+            seen[where].append(happening.kind)
+            return state
+
+        return Handmade(after)
+
+    picky = noting("with kinds")
+    picky.kinds = frozenset({"success"})  # type: ignore[attr-defined]
+    for monitor in (noting("without kinds"), picky):
+        assert spoken([monitor], TO_RETURNS, TAKE_BACK, "done").output == "done"
+
+    assert {where: set(kinds) for where, kinds in seen.items()} == {"without kinds": {"enter", "call", "final"}, "with kinds": {"success"}}
 
 
 @pytest.mark.parametrize(
