@@ -17,7 +17,7 @@ SIDE_BY_SIDE := -n $(JOBS) --dist worksteal
 SOAKED := tests/laws/test_endings.py tests/stores/test_leases.py
 
 # What takes longer than a newcomer wants to wait.
-LONGER := wire or load
+LONGER := wire or load or long
 
 .PHONY: demo test test-all soak check lint fix draw bench setup setup-dev setup-wire setup-mermaid setup-postgres setup-bench clean
 

@@ -43,6 +43,7 @@ def test_without_litellm_the_message_says_how_to_install_it() -> None:
     assert first.endswith('install it: pip install "agentgraph-fsm[litellm]"')
 
 
+@pytest.mark.long
 def test_the_installed_litellm_can_do_a_call_with_tools() -> None:
     """Some releases fail on every one; see the exclusions in pyproject.toml."""
 

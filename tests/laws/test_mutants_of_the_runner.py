@@ -17,6 +17,7 @@ import pytest
 
 import agentgraph
 
+pytestmark = pytest.mark.long
 _PACKAGE = Path(agentgraph.__file__).parent
 _MINUTE = 60.0
 _WALK = """

@@ -23,6 +23,7 @@ def demand(what: str) -> Predicate:
     return enters(name) if kind == "enter" else calls(name)
 
 
+@pytest.mark.long
 @given(graphs())
 def test_after_is_precedes_and_none_is_never(graph: AgentGraph) -> None:
     every = privileges(graph).of

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import count as counting, pairwise
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from agentgraph import Agent, AgentGraph, AgentGroup, AgentRunner, Context, RunConfig, RunResult, Tool, Trace
@@ -346,6 +347,7 @@ def spoken(messages: list[Any], ran: set[str], trace: Trace, agents: Any) -> Ite
 # -- the laws ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 @MANY
 @given(st.data())
 def test_a_proof_agrees_with_enumeration_and_what_it_refutes_really_happens(data: st.DataObject) -> None:

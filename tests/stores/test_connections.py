@@ -100,6 +100,7 @@ def test_who_is_interrupted_waiting_for_a_silent_server_waits_no_longer(between:
 # -- silence ---------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.long
 def test_a_server_that_falls_silent_in_mid_turn_ends_it_and_it_goes_on_when_it_is_back(between: Network, postgres: Cluster) -> None:
     @tool
     def note() -> str:
@@ -122,6 +123,7 @@ def test_a_server_that_falls_silent_in_mid_turn_ends_it_and_it_goes_on_when_it_i
         assert are_idle(store)
 
 
+@pytest.mark.long
 def test_a_server_that_is_silent_is_not_waited_for_by_the_threads_that_renew_and_give_back(between: Network, postgres: Cluster) -> None:
     with opened(between, postgres) as store:
         assert store.lease("c", "owner", 30).owner == "owner"
@@ -158,6 +160,7 @@ def test_what_waits_in_the_server_is_ended_there(postgres: Cluster) -> None:
         assert list(store.list()) == []
 
 
+@pytest.mark.long
 def test_connections_that_are_all_in_use_are_waited_for_no_longer_than_an_answer(postgres: Cluster) -> None:
     refused = pytest.raises(StoreError, match="all 1 connections are in use; open it with connections=2")
     with PostgresStore(postgres.database(), 1, patience=1) as store, store._transaction(writing=False), refused:

@@ -431,6 +431,7 @@ def test_a_connection_that_breaks_in_mid_turn_is_not_noticed(postgres: Cluster) 
         assert held.conversation("c", store).context == result.context
 
 
+@pytest.mark.long
 def test_a_server_that_crashes_for_three_seconds_under_load_is_not_noticed(crashing: Cluster) -> None:
     results: list[RunResult] = []
     with open_store(crashing.database()) as store:

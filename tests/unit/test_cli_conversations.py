@@ -259,6 +259,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path: Path, arguments: tuple[str, 
     assert why in told
 
 
+@pytest.mark.long
 def test_what_was_deleted_while_somebody_read_is_cleaned_by_deleting_it_again(tmp_path: Path) -> None:
     said(tmp_path, BALANCE)
     with closing(sqlite3.connect(tmp_path / "talks.db", isolation_level=None)) as other:

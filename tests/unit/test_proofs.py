@@ -400,6 +400,7 @@ def test_sets_at_once_and_states_one_by_one_find_ways_of_one_length(agents: int,
         assert not other or len(product.way(other)) == len(graph.prove(spec).path)
 
 
+@pytest.mark.long
 def test_what_is_too_much_to_walk_is_said_after_so_many_moves() -> None:
     with pytest.raises(DefinitionError, match=rf"more than {MOST_MOVES:,} moves to walk, with 0 facts: none; .*prove a part of the graph"):
         many(500, 2).prove(at_most(5_000, calls("set1")))
