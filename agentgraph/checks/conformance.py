@@ -113,14 +113,18 @@ class _Judge:
     def _set_meanwhile(self) -> frozenset[str]:
         facts: set[str] = set()
         for moment in along(self.recording, self.topology):
-            tool = self._own(moment.agent, moment.name) if moment.answer in ("given", "none") else None
-            facts |= moment.facts | (tool.sets if tool is not None else frozenset())
+            tool = self._own(moment.agent, moment.name)
+            facts |= moment.facts
+            if tool is not None:
+                facts |= tool.sets if moment.answer in ("given", "none") else frozenset()
+                facts |= set_inside(tool, moment.succeeded) if moment.succeeded is not None else frozenset()
         return frozenset(facts)
 
     def _set_inside(self, tool: Tool | None, moment: Moment) -> frozenset[str]:
-        """The facts that the agent inside a tool has set; messages alone do not say, so there it is all that it may have set."""
-        unknown = tool is not None and moment.ran and not self.recording.has_insides
-        return moment.facts | (set_inside(tool) if tool is not None and unknown else frozenset())
+        """The facts that the agent inside a tool has set. Where it is not recorded which of its tools succeeded, all that it may have set."""
+        if tool is None or not moment.ran or (moment.succeeded is None and self.recording.has_insides):
+            return moment.facts
+        return moment.facts | set_inside(tool, moment.succeeded)
 
     def see(self, moment: Moment) -> None:
         """Judge one moment; of what was before the run, only who held the conversation is taken note of."""

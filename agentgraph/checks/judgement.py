@@ -120,6 +120,9 @@ def happenings(recording: Recording, topology: Topology | None = None) -> Iterat
     returned, came_to = "", list[Happening]()  # what a call came to stands behind what went on inside of it
     for moment in along(recording, topology):
         if moment.kind == "inside":
+            if moment.happening is not None:
+                yield moment.index, moment.happening
+                continue
             for happening in _of_call(moment) if moment.name else (_entered(moment.agent, topology),):
                 yield moment.index, happening
             continue

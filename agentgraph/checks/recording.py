@@ -14,9 +14,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import NO_FACTS, Context, Pending
+from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import CallOutcome, Message, ToolCall
 from agentgraph.engine.events import ToolReturned
+from agentgraph.engine.happened import heard
 from agentgraph.engine.trace import Trace
 from agentgraph.errors import ContextError, DefinitionError
 
@@ -42,11 +44,15 @@ class Moment(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who holds the conversation from here on."""
     answer: Answered = "none"
     facts: frozenset[str] = NO_FACTS
-    """Set inside the tool."""
+    """Set inside the tool, where the record says just that."""
+    succeeded: frozenset[str] | None = None
+    """The tools that gave their output inside; None where it is not recorded what went on there."""
     earlier: tuple[Literal["failed", "unknown"], ...] = ()
     """What became of the attempts of the call before its last."""
     ends: bool | None = None
     """Whether the turn ends with these words, or with what the call gave; None where that is not recorded."""
+    happening: Happening | None = None
+    """What happened inside, where the record says just that."""
 
     @property
     def ran(self) -> bool:
@@ -88,7 +94,7 @@ class _Known(Struct):
     pending: Mapping[str, Pending] = {}
     """The calls that are not answered yet."""
     facts: Mapping[str, frozenset[str]] = {}
-    inside: Mapping[str, Trace] = {}
+    apart: Mapping[str, Trace] = {}
     outcome: Outcomes = _not_said
 
 
@@ -182,7 +188,7 @@ def _known(context: Context | None, outcome: Outcomes | None, trace: Trace | Non
     if context is not None and context.progress is not None:
         known.pending = {pending.call.id: pending for pending in context.progress.calls}
     if trace is not None:
-        known.inside = trace.children
+        known.apart = trace.apart
         known.facts = {event.call_id: event.facts for event in trace.events if isinstance(event, ToolReturned)}
     return known
 
@@ -232,9 +238,14 @@ def _reply(index: int, message: Message, answers: Mapping[str, Message], known: 
             continue
         earlier = answer.earlier if answer is not None else known.pending[call.id].earlier if call.id in known.pending else ()
         ends, facts = answer.ends if answer is not None else None, known.facts.get(call.id, NO_FACTS)
-        yield Moment(index, "call", agent, call.name, "", _answered(call, answer, known, unanswered), facts, earlier, ends)
-        if call.id in known.inside:
-            yield from _inside(index, known.inside[call.id])
+        pending = known.pending.get(call.id)
+        inside = answer.inside if answer is not None else pending.told if pending is not None else ()
+        succeeded = frozenset(one.name for one in inside if one.kind == "success") if inside else None
+        yield Moment(index, "call", agent, call.name, "", _answered(call, answer, known, unanswered), facts, succeeded, earlier, ends)
+        for happening in heard(inside):
+            yield Moment(index, "inside", happening.agent, happening.name, happening=happening)
+        if call.id in known.apart:
+            yield from _inside(index, known.apart[call.id])
     if handed is not None:
         yield handed
     elif not message.tool_calls:
@@ -250,6 +261,8 @@ def _answered(call: ToolCall, answer: Message | None, known: _Known, unanswered:
         raise DefinitionError(f"outcome(message) gave {outcome!r:.60}; it gives None or one of {', '.join(_WORDS)}")
     if outcome in (None, "handed_off"):
         return "given"
+    if outcome == "unknown" and answer.inside:  # something inside is; that it was begun is known
+        return "failed"
     return "unset" if outcome == "given" and answer.unset else outcome  # type: ignore[return-value]
 
 

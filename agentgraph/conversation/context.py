@@ -15,6 +15,7 @@ from msgspec.structs import force_setattr, replace
 
 from agentgraph.conversation.budget import Budget
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, Json, freeze
+from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.history import NOTHING_SAID, History
 from agentgraph.conversation.message import TEXT_OR_NONE, CallOutcome, Message, ToolCall
 from agentgraph.conversation.usage import NO_USAGE, Usage
@@ -56,11 +57,12 @@ class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
     """A call of the reply in hand.
 
     held: not started, something before it must be decided first. asked: a person must approve it. started: the outside
-    runs it. returned: it came back. handling: handlers look at what came back. handled: they have. done: in the history.
+    runs it. extracting: the agent in it has answered, and the tool's output is made of that. returned: it came back. handling: handlers
+    look at what came back. handled: they have. done: in the history.
     """
 
     call: ToolCall
-    stage: Literal["held", "asked", "started", "returned", "handling", "handled", "done"] = "held"
+    stage: Literal["held", "asked", "started", "extracting", "returned", "handling", "handled", "done"] = "held"
     approved: bool = False
     attempt: int = 0
     """How often it was started."""
@@ -73,6 +75,10 @@ class Pending(Struct, frozen=True, gc=False, omit_defaults=True):
     returned: Returned | None = None
     watched: FrozenDict = EMPTY
     """Where monitors stood before its last attempt, of those that were moved by it: nobody may ever hear of that one."""
+    inside: Context | None = None
+    """The conversation inside, while an agent that is used as a tool is at work."""
+    told: tuple[Happening, ...] = ()
+    """What has happened inside."""
 
 
 class Seen(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -109,6 +115,11 @@ class Progress(Struct, frozen=True, gc=False, omit_defaults=True):
     seconds: float = 0.0
     """Of the time that the budget limits; counted where it does."""
     usage: Usage = NO_USAGE
+    largest_tokens: int = 0
+    """Of one model call; counted where the budget limits them."""
+    largest_cost: float = 0.0
+    waits: bool = False
+    """Whether the model is not asked yet, since that might go beyond the budget beside the calls that are in flight elsewhere in the run."""
     visits: FrozenDict = EMPTY
     """How often each agent took over; counted where the budget limits it."""
     exceeded: str | None = None
@@ -143,6 +154,10 @@ class Destination(Protocol):
 
     def offered(self, agent: str) -> Mapping[str, Collection[str]] | None:
         """The tools and handoffs of `agent`, and whom each leads to: an agent, and the group that is meant. None when there is no such agent."""
+        ...
+
+    def within(self, agent: str, tool: str) -> Destination | None:
+        """The graph inside `tool` of `agent`, where that is an agent or a group; None where it is not."""
         ...
 
     def handoff_name(self, target: str) -> str:
@@ -209,8 +224,16 @@ class Context(Struct, frozen=True, gc=False, omit_defaults=True):
 
     @property
     def pending(self) -> tuple[ToolCall, ...]:
-        """The calls in the history that are not answered yet."""
-        return tuple(p.call for p in self.progress.calls if p.stage != "done") if self.progress else ()
+        """The calls that are not answered yet: those in the history, each followed by those inside it. No two have the same id."""
+        if self.progress is None:
+            return ()
+        calls: list[ToolCall] = []
+        for pending in self.progress.calls:
+            if pending.stage != "done":
+                calls.append(pending.call)
+                if pending.inside is not None:
+                    calls.extend(pending.inside.pending)
+        return tuple(calls)
 
     @property
     def payload(self) -> FrozenDict | None:

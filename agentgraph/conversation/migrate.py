@@ -13,23 +13,31 @@ from agentgraph.conversation.history import History
 from agentgraph.errors import ContextError
 
 if TYPE_CHECKING:
-    from agentgraph.conversation.context import Context, Destination, Handed, Progress
+    from collections.abc import Callable
+
+    from agentgraph.conversation.context import Context, Destination, Handed, Pending, Progress
+    from agentgraph.conversation.happening import Happening
     from agentgraph.conversation.message import Message, ToolCall
 
 
 def obstacle(context: Context, graph: Destination) -> str | None:
-    """Why `context` cannot go on in `graph`: the agent or the pending call that went away. None when it can."""
+    """Why `context` cannot go on in `graph`: the agent or the pending call that went away, also inside a call. None when it can."""
     if context.agent is None:
         return None
     offered = graph.offered(context.agent)
     if offered is None:
         return f"the agent {context.agent!r}, which holds the conversation, is not in this graph"
-    gone = [
-        p.call.name
-        for p in (context.progress.calls if context.progress else ())
-        if p.stage in ("asked", "started") and p.call.name not in offered
-    ]
-    return f"{context.agent!r} no longer offers {', '.join(map(repr, gone))}, which is pending" if gone else None
+    calls = context.progress.calls if context.progress else ()
+    gone = [p.call.name for p in calls if p.stage in ("asked", "started", "extracting") and p.call.name not in offered]
+    if gone:
+        return f"{context.agent!r} no longer offers {', '.join(map(repr, gone))}, which is pending"
+    for pending in calls:
+        if pending.inside is not None:
+            inside = graph.within(context.agent, pending.call.name)
+            why = obstacle(pending.inside, inside) if inside is not None else f"{pending.call.name!r} is no agent any more"
+            if why is not None:
+                return f"inside {pending.call.name!r}: {why}"
+    return None
 
 
 def migrated(context: Context, graph: Destination, rename: Mapping[str, str], tools: Mapping[str, str]) -> Context:
@@ -51,7 +59,7 @@ def migrated(context: Context, graph: Destination, rename: Mapping[str, str], to
         agent=agent,
         handed=context.handed and names.handed(context.handed),
         messages=History(map(names.message, context.messages)),
-        progress=context.progress and names.progress(context.progress, agent),
+        progress=context.progress and names.progress(context.progress, agent, lambda inside, graph: migrated(inside, graph, rename, tools)),
         fingerprint=graph.fingerprint,
         watched=EMPTY if rename or tools else context.watched,
     )
@@ -90,8 +98,9 @@ class _Names:
         agent = self.agent(message.agent)
         calls = self._calls(message.tool_calls, agent)
         source = message.source and self._source(message.source, message, agent)
-        same = agent == message.agent and calls is message.tool_calls and source == message.source
-        return message if same else replace(message, agent=agent, tool_calls=calls, source=source)
+        inside = tuple(self._happening(one, agent) for one in message.inside)
+        same = agent == message.agent and calls is message.tool_calls and source == message.source and inside == message.inside
+        return message if same else replace(message, agent=agent, tool_calls=calls, source=source, inside=inside)
 
     def _source(self, source: FrozenDict, message: Message, agent: str | None) -> FrozenDict:
         """The dictionary that `message` was imported from, with the present names in it. Whatever else is there stays."""
@@ -119,15 +128,30 @@ class _Names:
         name = self.tool(call.name, agent)
         return call if name == call.name else replace(call, name=name)
 
+    def _pending(self, pending: Pending, agent: str | None, within: Callable[[Context, Destination], Context]) -> Pending:
+        call = self._call(pending.call, agent)
+        if pending.inside is None:
+            return replace(pending, call=call)
+        graph = self._graph.within(agent or "", call.name)
+        inside = pending.inside if graph is None else within(pending.inside, graph)
+        return replace(pending, call=call, inside=inside, told=tuple(self._happening(one, agent) for one in pending.told))
+
+    def _happening(self, happening: Happening, agent: str | None) -> Happening:
+        """What happened inside a call, by the present names."""
+        named = self.agent(happening.name) if happening.kind == "enter" else self.tool(happening.name, happening.agent or agent)
+        return replace(happening, name=named or "", agent=self.agent(happening.agent) or "")
+
     def handed(self, handed: Handed) -> Handed:
         """The handoff by which the present agent came to hold the conversation."""
         source, target = self._agents.get(handed.source, handed.source), self._agents.get(handed.target, handed.target)
         return replace(handed, source=source, target=target, tool=self.tool(handed.tool, source))
 
-    def progress(self, progress: Progress, agent: str | None) -> Progress:
-        """The run under way: pending calls by their present names, and visits to agents that became one added up."""
+    def progress(self, progress: Progress, agent: str | None, within: Callable[[Context, Destination], Context]) -> Progress:
+        """The run under way: pending calls by their present names, and visits to agents that became one added up; what goes on inside one
+        is moved `within` it, but for a call that is gone, or of no agent any more.
+        """
         visits: dict[str, int] = {}
         for name, count in progress.visits.items():
             visits[self._agents.get(name, name)] = visits.get(self._agents.get(name, name), 0) + count
-        calls = tuple(replace(pending, call=self._call(pending.call, agent)) for pending in progress.calls)
+        calls = tuple(self._pending(pending, agent, within) for pending in progress.calls)
         return replace(progress, calls=calls, visits=FrozenDict(visits))

@@ -15,7 +15,7 @@ from agentgraph.definition.shape import Shape
 class ModelRequest:
     """One question to a model. `messages` begins with the system message, and is valid for every provider."""
 
-    __slots__ = ("_messages", "agent", "headers", "output", "params", "tools")
+    __slots__ = ("_messages", "agent", "headers", "output", "params", "tools", "within")
 
     def __init__(
         self,
@@ -25,9 +25,11 @@ class ModelRequest:
         params: Mapping[str, Any] = EMPTY,
         headers: Mapping[str, str | Secret] = EMPTY,
         output: Shape | None = None,
+        within: tuple[str, ...] = (),
     ) -> None:
+        """`within`: the ids of the calls of agents used as tools around the conversation, outermost first."""
         self.agent, self._messages, self.tools = agent, messages, tools
-        self.params, self.headers, self.output = params, headers, output
+        self.params, self.headers, self.output, self.within = params, headers, output, within
 
     @property
     def messages(self) -> Sequence[Message]:

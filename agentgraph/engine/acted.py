@@ -13,10 +13,13 @@ from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.message import CallOutcome, Message
 from agentgraph.conversation.text import as_text
 from agentgraph.engine.effects import Effect
+from agentgraph.engine.inside import followed_by, lent, told_within
 from agentgraph.engine.watch import Breach, followed, may_have_run, moved
 from agentgraph.engine.wording import ENDED, ENDED_LATE, INTERRUPTED, error as as_error
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from agentgraph.conversation.message import ToolCall
     from agentgraph.conversation.usage import Usage
     from agentgraph.machine.machine import Machine, Offer
@@ -107,6 +110,7 @@ class Acted:
 
     def doubt(self, pending: Pending) -> None:
         """Nobody will hear of the last attempt of `pending`: monitors may be where they were before it, or where it has led."""
+        self.happened.append(Happening("failure", pending.call.name, self.context.agent or "", call_id=pending.call.id, sure=False))
         if self.machine.monitors:
             watched = may_have_run(self.machine, self.context, pending)
             self.context = replace(self.context, watched=watched)
@@ -115,8 +119,8 @@ class Acted:
         """Write the answer to the call whose turn it is; `agent` is who holds the conversation from here on, if that changes."""
         pending, context = self.calls[self.at], self.context
         answer = Message("tool", text, agent, (), pending.call.id, None, outcome)
-        if unset or ends is not None or pending.arguments is not None or pending.earlier:
-            answer = replace(answer, unset=unset, arguments=pending.arguments, earlier=pending.earlier, ends=ends)
+        if unset or ends is not None or pending.arguments is not None or pending.earlier or pending.told:
+            answer = replace(answer, unset=unset, arguments=pending.arguments, earlier=pending.earlier, ends=ends, inside=pending.told)
         self.context = replace(context, messages=context.messages.add(answer))
         self.calls[self.at] = Pending(pending.call, "done")
         self.at += 1
@@ -141,7 +145,11 @@ class Acted:
         """
         while self.at < len(self.calls):
             pending = self.calls[self.at]
-            if pending.stage == "started":
+            if pending.inside is not None:
+                outcome: CallOutcome = "unknown" if self.cut_off(self.at, why, ran) else "failed"
+                self.answer(ran, outcome)
+                self.tell(Happening("failure", pending.call.name, agent, call_id=pending.call.id))
+            elif pending.stage == "started":
                 self.answer(ran, "unknown")
                 self.doubt(pending)
             elif pending.attempt and pending.returned is not None:
@@ -150,6 +158,31 @@ class Acted:
             else:
                 self.answer(why, "skipped")
                 self.tell(Happening("skip", pending.call.name, agent, call_id=pending.call.id, reason=why))
+
+    def cut_off(self, i: int, why: str, ran: str = INTERRUPTED) -> bool:
+        """Answer every call inside call `i`, which nothing more is done for. Returns whether nobody will hear of one of them."""
+        pending = self.calls[i]
+        assert pending.inside is not None
+        tool = self.offer.tools.get(pending.call.name)
+        if tool is None or tool.agent is None:
+            self.calls[i] = replace(pending, stage="started", inside=None)
+            return _is_at_work(pending.inside)
+        before = lent(self.context, pending.inside)
+        progress = before.progress
+        if progress is None:
+            return False
+        inner = Acted(self.machine.nested(tool), before, list(progress.calls), progress.at, progress.tool_calls)
+        inner.close(why, before.agent or "", ran)
+        self.heard(i, inner.happened)
+        self.context = followed_by(self.context, pending.inside, before, inner.context, ())
+        self.calls[i] = replace(self.calls[i], inside=None)
+        return any(happening.kind == "failure" and not happening.sure for happening in inner.happened)
+
+    def heard(self, i: int, happened: Iterable[Happening]) -> None:
+        """Note what has happened inside call `i`. Monitors have followed it."""
+        if told := told_within(self.calls[i].call.id, happened):
+            self.calls[i] = replace(self.calls[i], told=(*self.calls[i].told, *told))
+            self.happened.extend(told)
 
     def end(self, value: Any) -> Acted:
         """The run ends with `value`; the calls behind are closed."""
@@ -180,3 +213,9 @@ class Acted:
         seen = progress.seen if calls else None
         self.context = replace(self.context, progress=replace(progress, calls=calls, at=at, seen=seen, tool_calls=self.started))
         return self
+
+
+def _is_at_work(context: Context) -> bool:
+    """Whether a tool is being executed in it, or inside it."""
+    calls = context.progress.calls if context.progress is not None else ()
+    return any(pending.stage == "started" if pending.inside is None else _is_at_work(pending.inside) for pending in calls)

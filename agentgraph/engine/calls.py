@@ -18,18 +18,22 @@ from agentgraph.conversation.text import as_json, as_text, longer_than
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.acted import Acted
 from agentgraph.engine.answer import may_not_end
-from agentgraph.engine.effects import AskApproval, HandleOutput, RunTool
+from agentgraph.engine.effects import AskApproval, CallModel, Extract, Finish, HandleOutput, RunTool
+from agentgraph.engine.inside import begun, changes, followed_by, gained, given_back, told_within
 from agentgraph.engine.limits import no_handoff_left, no_tool_left
 from agentgraph.engine.view import unused_id
 from agentgraph.engine.watch import Breach, followed, must_wait, would_break
-from agentgraph.engine.wording import OUTCOME_UNKNOWN, behind_handoff, handed_off, used_up
+from agentgraph.engine.wording import OUTCOME_UNKNOWN, TOOL_GONE, behind_handoff, handed_off, used_up
 from agentgraph.errors import IllegalEvent
 from agentgraph.machine.fsm import missing
 
 if TYPE_CHECKING:
+    from agentgraph.conversation.frozen import Json
     from agentgraph.conversation.reply import Reply
     from agentgraph.conversation.usage import Usage
+    from agentgraph.definition.tool import Tool
     from agentgraph.engine.events import Approved, AttemptFailed, AttemptLost, OutputHandled, ToolReturned
+    from agentgraph.engine.turn import Step
     from agentgraph.graph.edge import Edge
     from agentgraph.machine.machine import Machine
 
@@ -70,9 +74,12 @@ def _unusable(call: ToolCall, most: int) -> str | None:
 
 
 def returned(machine: Machine, context: Context, event: ToolReturned) -> Acted:
-    """A tool came back."""
-    acted, i = _found(machine, context, event, "started")
+    """A tool came back, or its output was made of what an agent in it has answered."""
+    acted, i = _found(machine, context, event, "started", "extracting")
     value, error, unset = event.value, event.error, event.unset
+    if acted.calls[i].stage == "extracting":
+        _answered_inside(acted, i, value, error)
+        return _go_on(acted)
     if value is None or value is False:
         tool = acted.offer.tools.get(acted.calls[i].call.name)
         unset = unset or (tool is not None and bool(tool.sets))
@@ -99,6 +106,13 @@ def attempt_lost(machine: Machine, context: Context, event: AttemptLost) -> Acte
     acted, i = _found(machine, context, event, "started")
     pending = acted.calls[i]
     tool = acted.offer.tools.get(pending.call.name)
+    if pending.inside is not None:
+        lost = acted.cut_off(i, TOOL_GONE)
+        error = f"there is no tool {pending.call.name!r} any more"
+        if lost:
+            error = f"{error}, and what was begun in it was {OUTCOME_UNKNOWN}"
+        _came_back(acted, i, Returned(error=error, outcome="unknown" if lost else "failed"))
+        return _go_on(acted)
     if tool is not None and tool.idempotent:
         watched = acted.context.watched
         acted.doubt(pending)
@@ -149,18 +163,59 @@ def abandoned(machine: Machine, context: Context, why: str) -> tuple[Context, tu
     return replace(acted.context, progress=None), tuple(acted.happened)
 
 
-def _found(machine: Machine, context: Context, event: OfCall, stage: str) -> tuple[Acted, int]:
+def stepped_inside(machine: Machine, context: Context, i: int, before: Context, after: Step) -> Acted:
+    """The conversation inside call `i` has taken a step: `before` is what it was lent. The call came back, if it is over."""
+    progress = context.progress
+    assert progress is not None
+    pending = progress.calls[i]
+    assert pending.inside is not None
+    around = followed_by(context, pending.inside, before, after.context, after.happened)
+    assert around.progress is not None
+    acted = Acted(machine, around, list(progress.calls), progress.at, around.progress.tool_calls)
+    acted.calls[i] = replace(pending, inside=given_back(after.context, pending.inside))
+    acted.heard(i, after.happened)
+    finish = after.effects[-1] if after.effects and after.context.progress is None else None
+    if not isinstance(finish, Finish):
+        acted.effects.extend(replace(effect, within=(pending.call.id, *effect.within)) for effect in after.effects)  # type: ignore[union-attr]
+        return acted.kept()
+    tool = acted.offer.tools[pending.call.name]
+    if finish.error is None and tool.output_extractor is not None:
+        inside = acted.calls[i].inside
+        assert inside is not None
+        ended = Returned(as_json(finish.output))
+        acted.calls[i] = replace(acted.calls[i], stage="extracting", returned=ended)
+        acted.effects.append(Extract(acted.context.agent or "", pending.call, inside, ended))
+    else:
+        _answered_inside(acted, i, *answer_inside(tool.name, finish))
+    return _go_on(acted)
+
+
+def answer_inside(tool: str, finish: Finish) -> tuple[Json, str | None]:
+    """What a call of an agent gives, whose conversation has ended so; or why it gives nothing."""
+    return (None, f"{tool!r} gave no answer: {finish.error}") if finish.error is not None else (as_json(finish.output), None)
+
+
+def _answered_inside(acted: Acted, i: int, value: Json, error: str | None) -> None:
+    """What call `i` comes to, whose conversation inside is over: what that has changed is committed with it, also when it has failed."""
+    pending = acted.calls[i]
+    assert pending.inside is not None
+    seen, outcome = seen_by(acted.context, pending.call), "given" if error is None else "failed"
+    back = Returned(value, error, outcome, changes(seen, pending.inside), gained(seen, pending.inside))  # type: ignore[arg-type]
+    acted.calls[i] = replace(pending, stage="returned", returned=back, inside=None)
+
+
+def _found(machine: Machine, context: Context, event: OfCall, *stages: str) -> tuple[Acted, int]:
     progress = context.progress
     assert progress is not None
     for i, pending in enumerate(progress.calls):
-        if pending.call.id == event.call_id and pending.stage == stage:
+        if pending.call.id == event.call_id and pending.stage in stages:
             return Acted(machine, context, list(progress.calls), progress.at, progress.tool_calls), i
-    open_ids = [p.call.id for p in progress.calls if p.stage == stage]
+    open_ids = [p.call.id for p in progress.calls if p.stage in stages]
     raise IllegalEvent(event, f"call ids {', '.join(map(repr, open_ids))}" if open_ids else "no such answer now")
 
 
 def _came_back(acted: Acted, i: int, back: Returned) -> None:
-    acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back)
+    acted.calls[i] = replace(acted.calls[i], stage="returned", returned=back, inside=None)
 
 
 # -- going on ----------------------------------------------------------------------------------------------------------
@@ -241,9 +296,14 @@ def _note_early(acted: Acted, i: int) -> None:
         return
     acted.calls[i] = replace(pending, early=True)
     assert progress is not None
-    if not any(other.early and other.stage != "done" for other in acted.calls[:i]):
+    if not _has_early(acted, i):
         seen = Seen(context.data, context.facts, len(context.messages))
         acted.context = replace(context, progress=replace(progress, seen=seen))
+
+
+def _has_early(acted: Acted, i: int) -> bool:
+    """Whether another call than `i` that has started early is not answered yet: what those see is kept once."""
+    return any(other.early and other.stage != "done" for j, other in enumerate(acted.calls) if j != i)
 
 
 def seen_by(context: Context, call: ToolCall) -> Context:
@@ -278,12 +338,25 @@ def _attempt(acted: Acted, i: int, pending: Pending) -> None:
     acted.tell(Happening("call", call.name, agent, (), (), call.id, attempt))
     tool = acted.offer.tools[call.name]
     if tool.agent is not None:
-        inner = acted.machine.nested(tool)
-        acted.tell(inner.entering(inner.entry))
+        _begin_inside(acted, i, replace(pending, stage="started", attempt=attempt), tool)
+        return
     after = acted.context.watched
     moved = EMPTY if after is before else FrozenDict({demand: state for demand, state in before.items() if after[demand] != state})
     acted.calls[i] = replace(pending, stage="started", attempt=attempt, watched=moved)
     acted.effects.append(RunTool(agent, call, attempt))
+
+
+def _begin_inside(acted: Acted, i: int, pending: Pending, tool: Tool) -> None:
+    """Begin the conversation inside call `i`, of an agent that is used as a tool."""
+    progress, seen, call_id = acted.context.progress, acted.context, pending.call.id
+    assert progress is not None
+    if i != acted.at and progress.seen is not None and _has_early(acted, i):
+        seen = replace(seen, data=progress.seen.data, facts=progress.seen.facts)
+    machine, arguments = acted.machine.nested(tool), pending.call.arguments if pending.arguments is None else pending.arguments
+    entering = told_within(call_id, (machine.entering(machine.entry),))
+    acted.tell(entering[0])
+    acted.calls[i] = replace(pending, inside=begun(machine, seen, tool, arguments["input"], progress.settings), told=entering)
+    acted.effects.append(CallModel(machine.entry, (call_id,)))
 
 
 def _judged(acted: Acted, call: ToolCall) -> FrozenDict | str:

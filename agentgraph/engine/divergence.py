@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 Kind = Literal[
     "agent gone",
@@ -45,7 +46,11 @@ class Divergence(Struct, frozen=True, kw_only=True):
     recorded: str
     found: str
     within: tuple[str, ...] = ()
-    """The calls of the agents used as tools around it, outermost first; `event` and `message` are of the trace inside."""
+    """The calls of the agents used as tools around it, outermost first; `message` is of the conversation inside."""
+
+    def at(self, within: tuple[str, ...]) -> Divergence:
+        """This divergence, inside these calls."""
+        return replace(self, within=within)
 
     def __str__(self) -> str:
         """One line."""

@@ -1,4 +1,7 @@
-"""Effects: what the outside is asked to do. All but `Finish` can be read off a context again: see `due`."""
+"""Effects: what the outside is asked to do. All but `Finish` can be read off a context again: see `due`.
+
+`within` is the conversation that an effect is of, as it is with events.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from agentgraph.conversation.context import Returned
+from agentgraph.conversation.context import Context, Returned
 from agentgraph.conversation.message import ToolCall
 from agentgraph.errors import AgentGraphError
 
@@ -17,6 +20,7 @@ class CallModel(Struct, frozen=True, gc=False):
     """Ask the model of `agent`. Answered by `ModelReplied` or `ModelFailed`."""
 
     agent: str
+    within: tuple[str, ...] = ()
 
 
 class RunTool(Struct, frozen=True, gc=False):
@@ -25,6 +29,7 @@ class RunTool(Struct, frozen=True, gc=False):
     agent: str
     call: ToolCall
     attempt: int = 1
+    within: tuple[str, ...] = ()
 
 
 class HandleOutput(Struct, frozen=True, gc=False):
@@ -33,6 +38,7 @@ class HandleOutput(Struct, frozen=True, gc=False):
     agent: str
     call: ToolCall
     returned: Returned
+    within: tuple[str, ...] = ()
 
 
 class AskApproval(Struct, frozen=True, gc=False):
@@ -40,6 +46,18 @@ class AskApproval(Struct, frozen=True, gc=False):
 
     agent: str
     call: ToolCall
+    within: tuple[str, ...] = ()
+
+
+class Extract(Struct, frozen=True, gc=False):
+    """Make the output of an agent that was used as a tool of the conversation inside, which is over. Answered by `ToolReturned`."""
+
+    agent: str
+    call: ToolCall
+    inside: Context
+    returned: Returned
+    """What the conversation inside has ended with, as its value."""
+    within: tuple[str, ...] = ()
 
 
 class Finish(Struct, frozen=True):
@@ -50,4 +68,4 @@ class Finish(Struct, frozen=True):
     error: AgentGraphError | None = None
 
 
-Effect = CallModel | RunTool | HandleOutput | AskApproval | Finish
+Effect = CallModel | RunTool | HandleOutput | AskApproval | Extract | Finish

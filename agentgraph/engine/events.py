@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from agentgraph.conversation.context import NO_FACTS, Settings
 from agentgraph.conversation.frozen import EMPTY, FrozenDict, FrozenList, Json
@@ -18,9 +19,17 @@ else:
 
 
 class Event(Struct, frozen=True, tag=True, kw_only=True, gc=False):
-    """Something that happened. `elapsed` is the seconds since the one before, told where the run has a budget of seconds."""
+    """Something that happened. `elapsed` is the seconds since the one before, told where the run, or a call in it, may take only so many.
+
+    `within` is the conversation that it is about: the ids of the calls of agents used as tools around it, outermost first.
+    """
 
     elapsed: float = 0.0
+    within: tuple[str, ...] = ()
+
+    def at(self, within: tuple[str, ...]) -> Self:
+        """This event, of the conversation inside these calls."""
+        return replace(self, within=within)
 
 
 class UserSaid(Event, frozen=True, tag=True, gc=False):
@@ -50,10 +59,9 @@ class ToolReturned(Event, frozen=True, tag=True, gc=False):
     error: str | None = None
     updates: FrozenDict = EMPTY
     facts: frozenset[str] = NO_FACTS
-    """Set inside: by the tools of an agent that is used as a tool."""
+    """Set inside, by the tools of an agent that is used as a tool. Like `usage` and `watched` only in what version 1 has written."""
     usage: Usage = NO_USAGE
     watched: FrozenDict = EMPTY
-    """Where monitors stand after what went on inside; empty for a tool that is no agent."""
     unset: bool = False
     """Whether the tool said that it has not done what its facts stand for."""
 
@@ -88,7 +96,7 @@ class Approved(Event, frozen=True, tag=True, gc=False):
 
 
 class TimeUp(Event, frozen=True, tag=True, gc=False):
-    """The seconds that the run may take are over."""
+    """The seconds that the run may take are over, or those of the call that it is `within`."""
 
     seconds: float
 

@@ -1,6 +1,6 @@
 """What happened in a conversation, read back from its messages: who was entered, what ran and what came of it, where turns ended.
 
-For a conversation of ours it is what monitors were shown while it ran, but for what went on inside a tool that is an agent. Of a foreign
+For a conversation of ours it is what monitors were shown while it ran. Of a foreign
 one it is the most that can have happened: a call without an answer may have run, and who speaks without a handoff has been entered.
 Calls that ran beside each other are told one after the other, as they were committed.
 """
@@ -80,7 +80,7 @@ class _Reading:
                 yield self.at, Happening("handoff", call.name, speaker)
                 yield from self._entered(target)
                 continue
-            for happening in came_of(call.name, speaker, answer, self._attempts(call), self.machine.calling):
+            for happening in self._came_of(call, speaker, answer):
                 yield self.at, happening
             ended = ended or (answer is not None and self._ends(answer, call.name, offer))
         told = declared(self.machine, message)
@@ -88,6 +88,18 @@ class _Reading:
             yield from self._held_by(told)
         elif self._is_over(after) and (ended if message.tool_calls else message.content):
             yield self.at, self.machine.ending(speaker)
+
+    def _came_of(self, call: ToolCall, speaker: str, answer: Message | None) -> Iterator[Happening]:
+        """What a call came to; of an agent that was used as a tool, with what went on inside, where that is recorded."""
+        pending = self._attempts(call)
+        told = answer.inside if answer is not None else pending.told if pending is not None else ()
+        if not told:
+            return came_of(call.name, speaker, answer, pending, self.machine.calling)
+        if answer is not None and answer.outcome == "unknown":  # something inside is; that it was begun is known
+            answer = replace(answer, outcome="failed")
+        own = list(came_of(call.name, speaker, answer, pending, lambda agent, tool: (Happening("call", tool, agent),)))
+        at = next((i for i, one in enumerate(own) if one.kind in ("success", "failure")), len(own))
+        return iter((*own[:at], *heard(told), *own[at:]))
 
     def _ends(self, answer: Message, name: str, offer: Offer) -> bool:
         """Whether the turn ended with this answer to a call. Where nothing is said, the success of a final tool ends it."""
@@ -119,6 +131,22 @@ class _Reading:
     def _is_over(self, after: int) -> bool:
         """Whether the turn is over where the conversation goes on `after` this."""
         return self.messages[after].role == "user" if after < len(self.messages) else self.context.progress is None
+
+
+def heard(told: tuple[Happening, ...]) -> Iterator[Happening]:
+    """What happened inside a call, as it was told. Where nobody heard what came of an execution, it is not sure that there was one."""
+    unheard: set[tuple[tuple[str, ...], str]] = set()
+    read: list[Happening] = []
+    for happening in reversed(told):
+        key = happening.within, happening.call_id
+        if happening.kind == "failure" and not happening.sure:
+            unheard.add(key)
+            continue
+        is_sure = happening.kind != "call" or key not in unheard
+        if not is_sure:
+            unheard.discard(key)
+        read.append(happening if is_sure else replace(happening, sure=False))
+    return reversed(read)
 
 
 def came_of(

@@ -18,8 +18,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.context_json import FORM, as_context, as_value, messages_in, plain
-from agentgraph.conversation.frozen import FrozenDict
+from agentgraph.conversation.context_json import FORM, as_followed, as_value, messages_in, plain, plain_fields
 from agentgraph.conversation.history import History
 from agentgraph.conversation.message import Message
 from agentgraph.conversation.store import Entry
@@ -28,8 +27,7 @@ from agentgraph.conversation.unread import Unread
 from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
 from agentgraph.engine.step_json import TOLD, as_told, plain_told
-from agentgraph.engine.trace import Taken, Trace, finish_of
-from agentgraph.engine.turn import Step
+from agentgraph.engine.trace import Taken, Trace
 from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import AgentGraphError, Damaged, StoreError
 
@@ -58,6 +56,8 @@ class Place(Struct, frozen=True, gc=False):
     """In which the last state that has all fields was written."""
     told: dict[str, Any] = {}
     """What was told of the step to here, where the steps are read one by one."""
+    before: Context = Context()
+    """The context before that step, there."""
 
     def taken(self, event: Event) -> Taken:
         """The step to here, by `event`.
@@ -65,7 +65,7 @@ class Place(Struct, frozen=True, gc=False):
         Raises:
             ValueError, ContextError: when it is not what this library writes.
         """
-        return (event, self.context, *as_told(self.context, self.told))
+        return (event, self.context, *as_told(self.before, self.context, self.told))
 
 
 NOWHERE = Place()
@@ -73,21 +73,29 @@ NOWHERE = Place()
 # -- writing -----------------------------------------------------------------------------------------------------------
 
 
-def written(place: Place, event: Event | None, step: Step) -> tuple[Entry, Place]:
-    """The step from `place` by `event` as an entry, and the place behind it. What an older version has begun goes on with all fields."""
-    before, after = place.context, step.context
+def begun(place: Place, start: Context) -> tuple[Entry, Place]:
+    """The beginning of a conversation at `start` as an entry, and the place behind it."""
+    return _written(place, "", start, {})
+
+
+def written(place: Place, taken: Taken) -> tuple[Entry, Place]:
+    """A step from `place` as an entry, and the place behind it. What an older version has begun goes on with all fields."""
+    return _written(place, _text(taken[0]), taken[1], plain_told(place.context, taken))
+
+
+def _written(place: Place, event: str, after: Context, told: dict[str, Any]) -> tuple[Entry, Place]:
+    before = place.context
     is_older = place.version < FORM.version
     whole = place.seq < 0 or is_older or place.since >= place.whole or not before.data.keys() <= after.data.keys()
     names = _FIELDS if whole else [name for name in _FIELDS if getattr(after, name) is not getattr(before, name)]
     fields: dict[str, Any] = {_VERSION: FORM.version, _BEFORE: (len(before.messages), place.born)} if whole else {}  # the version in front
-    fields |= {name: getattr(after, name) for name in names}
+    fields |= plain_fields(after, names, None if whole else before)
     if not whole and "data" in fields:
-        fields["data"] = {key: value for key, value in after.data.items() if before.data.get(key, before) is not value}
-    told = plain_told(step.happened, finish_of(step.effects), after)
-    state, said = as_line({**plain(fields), **told}), after.messages[len(before.messages) :]
+        fields["data"] = plain({key: value for key, value in after.data.items() if before.data.get(key, before) is not value})
+    state, said = as_line({**fields, **told}), after.messages[len(before.messages) :]
     entry = Entry(
         place.seq + 1,
-        "" if event is None else _text(event),
+        event,
         state,
         whole,
         _text(said) if said else "",
@@ -118,9 +126,10 @@ def places(conversation: str, place: Place, entries: Iterable[Entry]) -> Iterato
             event = _event(entry.event, version)
             history = place.context.messages + _messages(entry.messages, version)
             before, place = place, _behind(place, entry, history)
-            if version == 1:
+            place = replace(place, before=before.context)
+            if version == 1 and event is not None:
                 finish = version_1.guessed_finish(event, before.context, place.context)
-                place = replace(place, told=plain_told((), finish, place.context))
+                place = replace(place, told=plain_told(before.context, (event, place.context, (), finish, ())))
         except _UNREADABLE as wrong:
             raise unread(conversation, place.seq + 1, wrong) from wrong
         yield event, place
@@ -224,11 +233,10 @@ def _behind(place: Place, entry: Entry, messages: History) -> Place:
     _, born = (_said_before(given) if entry.whole else None) or (0, place.born)
     if (set(given) != set(_FIELDS)) if entry.whole else not given.keys() <= set(_FIELDS):
         raise Damaged(f"it has the fields {', '.join(given)}")
-    read = as_context(upgraded(given, FORM.since(version)))
-    fields = {name: getattr(read, name) for name in given}
-    if not entry.whole and "data" in fields:
-        fields["data"] = FrozenDict({**place.context.data, **read.data})
-    context = replace(place.context, messages=messages, **fields)
+    given = upgraded(given, FORM.since(version))
+    if not entry.whole and "data" in given:
+        given["data"] = {**place.context.data, **given["data"]}
+    context = replace(as_followed(None if entry.whole else place.context, given), messages=messages)
     size = len(entry.state)
     sizes = (size, 0) if entry.whole else (place.whole, place.since + size)
     return Place(entry.seq, context, *sizes, born, version, told)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 if TYPE_CHECKING:
     from agentgraph.conversation.context import Progress
+    from agentgraph.conversation.usage import Usage
 
 
 def spent(progress: Progress) -> tuple[str, float] | None:
@@ -13,15 +16,50 @@ def spent(progress: Progress) -> tuple[str, float] | None:
     settings, budget = progress.settings, progress.settings.budget
     if progress.model_calls >= settings.max_turns:
         return "max_turns", settings.max_turns
+    if budget is not None and progress.exceeded is not None:
+        return progress.exceeded, getattr(budget, progress.exceeded)
+    return used_up(progress)
+
+
+def used_up(progress: Progress) -> tuple[str, float] | None:
+    """As `spent`, of the tokens and the cost alone: what the conversations of a run have in common."""
+    budget = progress.settings.budget
     if budget is None:
         return None
-    if progress.exceeded is not None:
-        return progress.exceeded, getattr(budget, progress.exceeded)
     if budget.tokens is not None and progress.usage.total_tokens >= budget.tokens:
         return "tokens", budget.tokens
     if budget.cost is not None and (progress.usage.cost or 0.0) >= budget.cost:
         return "cost", budget.cost
     return None
+
+
+def is_shared(progress: Progress) -> bool:
+    """Whether the model calls of a run are limited, wherever in it they are."""
+    budget = progress.settings.budget
+    return budget is not None and (budget.tokens is not None or budget.cost is not None)
+
+
+def counted(progress: Progress, used: Usage) -> Progress:
+    """`progress`, with what a model call has used."""
+    if not is_shared(progress):
+        return replace(progress, usage=progress.usage + used)
+    return replace(
+        progress,
+        usage=progress.usage + used,
+        largest_tokens=max(progress.largest_tokens, used.total_tokens),
+        largest_cost=max(progress.largest_cost, used.cost or 0.0),
+    )
+
+
+def fits(progress: Progress, in_flight: int) -> bool:
+    """Whether another model call fits into the run's budget beside those `in_flight`, if each uses as much as the largest so far."""
+    budget = progress.settings.budget
+    if budget is None or not in_flight:
+        return True
+    used = progress.usage
+    if budget.tokens is not None and used.total_tokens + in_flight * progress.largest_tokens >= budget.tokens:
+        return False
+    return budget.cost is None or (used.cost or 0.0) + in_flight * progress.largest_cost < budget.cost
 
 
 def no_tool_left(progress: Progress, started: int) -> bool:

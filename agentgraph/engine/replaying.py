@@ -14,16 +14,21 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from agentgraph.conversation.context import Context, Phase
 from agentgraph.conversation.text import as_text
 from agentgraph.engine.divergence import Divergence, Kind, Replayed
-from agentgraph.engine.events import Event, ModelReplied, ToolReturned, UserSaid
+from agentgraph.engine.events import Event, ModelReplied, OutputHandled, ToolReturned, UserSaid
 from agentgraph.engine.fate import Fate, cause, compared
+from agentgraph.engine.inside import conversation_at, machine_at
+from agentgraph.engine.trace import ended_in
 from agentgraph.engine.turn import step
 from agentgraph.errors import ContextError, IllegalEvent
 
 if TYPE_CHECKING:
     from agentgraph.conversation.message import Message, ToolCall
-    from agentgraph.engine.trace import Trace
+    from agentgraph.engine.inside import Address
+    from agentgraph.engine.trace import Ended, Trace
     from agentgraph.machine.machine import Machine
 
+NOTHING_OF_ITS_OWN = OutputHandled("")
+"""What a conversation sees of an event that is of one inside it."""
 _TOLD = 300
 """Characters of what was recorded, and of what came instead, that are told."""
 
@@ -36,16 +41,16 @@ def replay_against(machine: Machine, trace: Trace) -> Divergence | None:
 def replayed(machine: Machine, trace: Trace) -> Replayed:
     """As `replay_against`, with the agents that were reached on the way."""
     now, path = trace.start, list[str]()
-    for at, (event, recorded) in enumerate(trace):
-        divergence = _inside(machine, now, event, trace)
+    for at, (event, recorded, _, _, ended) in enumerate(trace.taken):
+        divergence = _apart(machine, now, event, trace)
         if divergence is None:
             try:
-                found = step(machine, now, event).context
+                found = step(machine, now, event)
             except Exception as wrong:  # noqa: BLE001 - what a file holds was not necessarily made by steps
                 divergence = _stuck(machine, now, event, at, wrong)
             else:
-                divergence = _compared(machine, _Followed(at, event, now, recorded, found), trace)
-                now = found
+                divergence = _first(machine, _Followed(at, event, now, recorded, found.context), trace, ended, ended_in(found))
+                now = found.context
         if divergence is not None:
             return Replayed(tuple(path), divergence)
         if now.agent is not None and path[-1:] != [now.agent]:
@@ -53,22 +58,48 @@ def replayed(machine: Machine, trace: Trace) -> Replayed:
     return Replayed(tuple(path), None)
 
 
-def _inside(machine: Machine, now: Context, event: Event, trace: Trace) -> Divergence | None:
-    """Where the run inside the tool that comes back here diverges, if it was an agent and still is."""
-    if not isinstance(event, ToolReturned) or event.call_id not in trace.children or now.agent not in machine.agents:
+def _first(machine: Machine, it: _Followed, trace: Trace, recorded: tuple[Ended, ...], found: tuple[Ended, ...]) -> Divergence | None:
+    """Where the step of one event differs: in the conversation that it is of, or else in those around it."""
+    for depth in range(len(it.event.within), -1, -1):
+        within = it.event.within[:depth]
+        own = machine if not within else machine_at(machine, it.before, within)[0]
+        before, one, other = conversation_at(it.before, within), _after(it.recorded, within, recorded), _after(it.found, within, found)
+        if own is None or before is None or (one is None and other is None):
+            continue
+        if one is None or other is None:
+            return it.diverges("end", before.agent or "", _where(one), _where(other)).at(within)
+        event = it.event.at(()) if depth == len(it.event.within) else NOTHING_OF_ITS_OWN
+        divergence = _compared(own, _Followed(it.at, event, before, one, other), trace)
+        if divergence is not None:
+            return divergence.at(within)
+    return None
+
+
+def _after(context: Context, within: Address, ended: tuple[Ended, ...]) -> Context | None:
+    """The conversation inside these calls after a step, also where it ended with that."""
+    over = next((one.context for one in ended if one.within == within), None)
+    return over if over is not None else conversation_at(context, within)
+
+
+def _where(context: Context | None) -> str:
+    return "it goes on" if context is not None and context.progress is not None else "it is over"
+
+
+def _apart(machine: Machine, now: Context, event: Event, trace: Trace) -> Divergence | None:
+    """Where the run inside the tool that comes back here diverges, if it was an agent and still is; where such runs are kept apart."""
+    if not isinstance(event, ToolReturned) or event.call_id not in trace.apart or now.agent not in machine.agents:
         return None
     name = next((call.name for call in now.pending if call.id == event.call_id), "")
     tool = machine.offer(now.agent).tools.get(name)  # type: ignore[arg-type]
     if tool is None or tool.agent is None:
         return None
-    found = replay_against(machine.nested(tool), trace.children[event.call_id])
-    return found and Divergence(
-        **{field: getattr(found, field) for field in found.__struct_fields__} | {"within": (event.call_id, *found.within)}
-    )
+    found = replay_against(machine.nested(tool), trace.apart[event.call_id])
+    return found and found.at((event.call_id, *found.within))
 
 
 def _stuck(machine: Machine, now: Context, event: Event, at: int, wrong: Exception) -> Divergence:
     """The event could not be followed at all."""
+    now = conversation_at(now, event.within) or now
     gone = isinstance(wrong, ContextError) and now.agent is not None and now.agent not in machine.agents
     kind: Kind = "agent gone" if gone else "tool gone" if isinstance(wrong, ContextError) else "event"
     found = str(wrong) if isinstance(wrong, ContextError | IllegalEvent) else f"it cannot be followed: {type(wrong).__name__}"
@@ -81,6 +112,7 @@ def _stuck(machine: Machine, now: Context, event: Event, at: int, wrong: Excepti
         name=name,
         recorded=type(event).__name__,
         found=found[:_TOLD],
+        within=event.within,
     )
 
 

@@ -1,33 +1,33 @@
-"""Trace <-> lines of JSON: a header, then an event a line with what it changed in the context, then the traces inside, then an end.
+"""Trace <-> lines of JSON: a header, then an event a line with what it changed in the context, then an end.
 
     {"agentgraph_trace": 2, "graph": "support", "fingerprint": "5c0f...", "start": {...}}
     {"event": {"type": "UserSaid", ...}, "then": {"agent": "Triage", "messages": [...], ...}, "happened": [{"kind": "enter", ...}]}
     {"event": {"type": "ModelReplied", ...}, "then": {...}, "happened": [{"kind": "final", ...}], "finish": {"reason": "completed"}}
-    {"in": ["c1"], "start": {...}}
-    {"in": ["c1"], "event": {...}, "then": {...}}
-    {"end": 4}
+    {"end": 3}
 
 A trace comes back equal, and no machine is needed for it. `messages` are those that were added, `history` is all of them where
-the former ones are not kept. Nothing that is read is ever executed.
+the former ones are not kept. What goes on inside a call is part of the context, and an event says where it happened: {"within": ["c1"]}.
+Traces of agents used as tools that were kept apart, as version 1 did, follow the events: {"in": ["c1"], "start": {...}} and so on.
+Nothing that is read is ever executed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from agentgraph.conversation.context import Context
-from agentgraph.conversation.context_json import as_context, as_value, plain
+from agentgraph.conversation.context_json import as_context, as_followed, as_value, plain, plain_changes
 from agentgraph.conversation.happening import Happening
 from agentgraph.conversation.stored import Form, Upgrade, parsed, upgraded, written
 from agentgraph.conversation.version_1 import upgraded_context, upgraded_message
 from agentgraph.engine import version_1
 from agentgraph.engine.event_json import as_event
 from agentgraph.engine.step_json import as_told, plain_told
-from agentgraph.engine.trace import Taken, Trace
+from agentgraph.engine.trace import Ended, Taken, Trace
 from agentgraph.engine.version_1 import upgraded_event
 from agentgraph.errors import ContextError
 
@@ -44,7 +44,6 @@ def _upgraded(given: dict[str, Any]) -> dict[str, Any]:
 
 
 FORM = Form("agentgraph_trace", "trace", (_upgraded,))
-_FIELDS = Context.__struct_fields__
 
 
 class Header(Struct, frozen=True, omit_defaults=True):
@@ -78,26 +77,13 @@ def lines_of(trace: Trace, header: Header = Header()) -> Iterator[str]:  # noqa:
 
 def _below(trace: Trace, within: tuple[str, ...]) -> Iterator[str]:
     where = {"in": within} if within else {}
-    for before, (event, after), happened, finish in zip(trace.contexts, trace, trace.happened, trace.finishes, strict=False):
-        yield written({**where, "event": plain(event), "then": _changed(before, after), **plain_told(happened, finish, after)})
-    for call_id, child in trace.children.items():
+    for before, taken in zip(trace.contexts, trace.taken, strict=False):
+        event, after, *_ = taken
+        yield written({**where, "event": plain(event), "then": plain_changes(before, after), **plain_told(before, taken)})
+    for call_id, child in trace.apart.items():
         inside = (*within, call_id)
         yield written({"in": inside, "start": plain(child.start)})
         yield from _below(child, inside)
-
-
-def _changed(before: Context, after: Context) -> dict[str, Any]:
-    # By identity: 1 and True are equal, and yet not the same.
-    changed = {name: getattr(after, name) for name in _FIELDS if getattr(after, name) is not getattr(before, name)}
-    messages = changed.get("messages")
-    if messages is not None:
-        kept = len(before.messages)
-        if messages.first(kept) == before.messages:
-            changed["messages"] = messages[kept:]
-        else:
-            changed["history"] = changed.pop("messages")
-    as_json: dict[str, Any] = plain(changed)
-    return as_json
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -180,13 +166,13 @@ class _Reading:
         if part is None:
             raise ContextError(f"an event inside {' > '.join(within)}, where no trace has begun")
         before, event = part.now, as_event(given_event)
-        part.now = _followed(before, then)
+        part.now = as_followed(before, then)
         if not self._tells:
             finish = version_1.guessed_finish(event, before, part.now)
-            happened: tuple[Happening, ...] = ()
+            happened, ended = tuple[Happening, ...](), tuple[Ended, ...]()
         else:
-            happened, finish = as_told(part.now, told)
-        part.taken.append((event, part.now, happened, finish))
+            happened, finish, ended = as_told(before, part.now, told)
+        part.taken.append((event, part.now, happened, finish, ended))
 
     def _end(self, lines: object) -> None:
         if type(lines) is not int or lines != self._lines:
@@ -207,15 +193,3 @@ def _taken(given: dict[str, Any], name: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ContextError(f'"{name}" is {value!r:.40}; an object is expected')
     return value
-
-
-def _followed(before: Context, then: Mapping[str, Any]) -> Context:
-    given = dict(then)
-    anew = "history" in given
-    if anew:
-        given["messages"] = given.pop("history")
-    read = as_context(given)
-    changed = {name: getattr(read, name) for name in given}
-    if "messages" in changed and not anew:
-        changed["messages"] = before.messages + changed["messages"]
-    return replace(before, **changed)

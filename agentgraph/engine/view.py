@@ -45,7 +45,11 @@ _PLACEHOLDER: FrozenDict = freeze(
 
 
 def request_for(
-    machine: Machine, context: Context, params: Mapping[str, Json] = EMPTY, headers: Mapping[str, str | Secret] = EMPTY
+    machine: Machine,
+    context: Context,
+    params: Mapping[str, Json] = EMPTY,
+    headers: Mapping[str, str | Secret] = EMPTY,
+    within: tuple[str, ...] = (),
 ) -> ModelRequest:
     """What the model of the agent that holds `context` is asked; keys of `params` and `headers` win over the agent's."""
     offer = machine.offer(context.agent or machine.entry)
@@ -63,6 +67,7 @@ def request_for(
         {**offer.params, **params} if params else offer.params,
         {**agent.headers, **headers} if headers else agent.headers,
         agent.output,
+        within,
     )
 
 

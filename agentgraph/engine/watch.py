@@ -97,16 +97,36 @@ def would_break(machine: Machine, context: Context, tool: Tool) -> Breach | None
 
 
 def must_wait(machine: Machine, tool: Tool) -> bool:
-    """Whether a call of `tool` is judged by what the calls before it in the reply have come to, so that it cannot start beside them."""
-    if not machine.monitors:
+    """Whether a call of `tool` is judged by what the calls before it in the reply have come to, so that it cannot start beside them.
+
+    One of an agent is, if anything that can happen inside is seen by a monitor.
+    """
+    return bool(machine.monitors) and machine.is_seen(tool, _is_seen)
+
+
+def _is_seen(machine: Machine, tool: Tool) -> bool:
+    if any(_sees(monitor, tool.name) for monitor in machine.monitors.values()):
+        return True
+    if tool.agent is None:
         return False
-    return tool.agent is not None or any(_sees(monitor, tool.name) for monitor in machine.monitors.values())
+    inside = machine.nested(tool)
+    return any(_heeds(monitor, inside.entering(name)) for name in inside.agents for monitor in machine.monitors.values()) or any(
+        must_wait(inside, further) for agent in inside.agents.values() for further in agent.tools
+    )
 
 
 def _sees(monitor: Monitor, tool: str) -> bool:
     try:
         return bool(monitor.sees(tool))
     except Exception:  # noqa: BLE001 - a monitor may be the user's code; of one that fails it is not known what it does not see
+        return True
+
+
+def _heeds(monitor: Monitor, happening: Happening) -> bool:
+    heeds = getattr(monitor, "heeds", None)
+    try:
+        return heeds is None or bool(heeds(happening))
+    except Exception:  # noqa: BLE001 - as above
         return True
 
 

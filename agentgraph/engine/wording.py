@@ -9,6 +9,7 @@ ENDED = "not executed: the run ended with the output of an earlier call"
 ENDED_LATE = "not executed to an effect here: the run ended with the output of an earlier call, and what this one gave was not used"
 USER_SPOKE = "not executed: the user spoke first"
 CANCELLED = "not executed: the run was cancelled"
+TOOL_GONE = "not executed: the agent that asked for it is no tool here any more"
 TIME_UP = "not executed: the time of the run was up"
 
 

@@ -326,6 +326,13 @@ class Topology:
             return None
         return {t.name: () for t in self._agents[agent].tools} | {e.tool: e.leads_to for e in self.edges if e.source == agent}
 
+    def within(self, agent: str, tool: str) -> Topology | None:
+        """What runs inside `tool` of `agent`, where that is an agent or a group; None where it is not."""
+        from agentgraph.graph.inside import inside_of  # here, since it makes topologies
+
+        found = next((t for t in self._agents[agent].tools if t.name == tool), None) if agent in self._agents else None
+        return None if found is None or found.agent is None else inside_of(found)[0]
+
     def handoff_name(self, target: str) -> str:
         """How a handoff to `target` is called, unless it says otherwise."""
         return handoff_tool_name(target)

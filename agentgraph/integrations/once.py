@@ -122,7 +122,7 @@ def _came_to(conversation: str, entries: Sequence[Entry], begun: int) -> Outcome
         if place.seq > begun and isinstance(event, UserSaid):
             return Outcome("interrupted", None, "the conversation went on before this turn was over")
         if place.seq >= begun and event is not None and place.context.progress is None:
-            *_, finish = place.taken(event)
+            finish = place.taken(event)[3]
             ended = finish or Finish("unfinished")
             return _outcome(ended.reason, ended.output, ended.error)
     return None

@@ -16,7 +16,7 @@ from agentgraph.machine.happening import Monitor
 from agentgraph.machine.monitored import NOT_WATCHED, checked_monitors
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from agentgraph.conversation.context import Context
     from agentgraph.definition.agent import Agent
@@ -75,6 +75,7 @@ class Machine:
         self._offers: dict[str, Offer] = {}
         self._entering: dict[str, Happening] = {}
         self._ending: dict[str, Happening] = {}
+        self._seen: dict[int, bool] = {}
         self._nested: dict[int, Machine] = {
             id(tool): Machine(*inside_of(tool), inside=True) for a in self.agents.values() for tool in a.tools if tool.agent is not None
         }
@@ -93,7 +94,7 @@ class Machine:
             return self
         new = object.__new__(type(self))
         nested = {key: machine._watched(monitors) for key, machine in self._nested.items()}  # noqa: SLF001 - of its own kind
-        new.__dict__.update(self.__dict__, monitors=monitors, _nested=nested)
+        new.__dict__.update(self.__dict__, monitors=monitors, _nested=nested, _seen={})
         return new
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -115,6 +116,11 @@ class Machine:
         offer = self.offer(agent)
         return {name: offer.handoffs[name].leads_to if name in offer.handoffs else () for name in offer.names}
 
+    def within(self, agent: str, tool: str) -> Machine | None:
+        """The machine inside `tool` of `agent`, where that is an agent or a group; None where it is not."""
+        found = self.offer(agent).tools.get(tool) if agent in self.agents else None
+        return None if found is None or found.agent is None else self.nested(found)
+
     def handoff_name(self, target: str) -> str:
         """How a handoff to `target` is called, unless it says otherwise."""
         return handoff_tool_name(target)
@@ -122,6 +128,13 @@ class Machine:
     def nested(self, tool: Tool) -> Machine:
         """The machine of an agent or group that is used as a tool."""
         return self._nested[id(tool)]
+
+    def is_seen(self, tool: Tool, asked: Callable[[Machine, Tool], bool]) -> bool:
+        """Whether its monitors see what a call of `tool` does: what `asked` says, which is asked once."""
+        found = self._seen.get(id(tool))
+        if found is None:
+            found = self._seen[id(tool)] = asked(self, tool)
+        return found
 
     def entering(self, agent: str) -> Happening:
         """That `agent` comes to hold the conversation. Made once: every run is told it."""

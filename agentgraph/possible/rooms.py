@@ -77,12 +77,15 @@ def offered(outside: Room, facts: frozenset[str]) -> Iterator[Tool | Edge]:
                     rooms.append(room_in(tool))
 
 
-def set_inside(tool: Tool) -> frozenset[str]:
-    """The facts that a call of `tool` may set by what goes on inside it; none of one that is no agent."""
+def set_inside(tool: Tool, succeeded: frozenset[str] | None = None) -> frozenset[str]:
+    """The facts that a call of `tool` may set by what goes on inside it, where no other tools than those have `succeeded`; none of one
+    that is no agent.
+    """
     if tool.agent is None:
         return frozenset()
     inner = [each for agent in room_in(tool).agents.values() for each in agent.tools]
-    return frozenset[str]().union(*(each.sets | set_inside(each) for each in inner))
+    own = (each.sets for each in inner if succeeded is None or each.name in succeeded)
+    return frozenset[str]().union(*own, *(set_inside(each, succeeded) for each in inner))
 
 
 class Names(NamedTuple):

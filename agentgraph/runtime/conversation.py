@@ -12,8 +12,7 @@ from agentgraph.conversation.store import key_of
 from agentgraph.definition.agent import Output
 from agentgraph.engine.events import Cancelled
 from agentgraph.engine.journal import NOWHERE, history, recent
-from agentgraph.engine.trace import Trace
-from agentgraph.engine.turn import step
+from agentgraph.engine.trace import Trace, replay
 from agentgraph.errors import AgentGraphError, ContextError, DefinitionError
 from agentgraph.runtime import tasks, threads
 from agentgraph.runtime.journal import LEFT, Journal, refuse_other_than_seconds
@@ -240,8 +239,7 @@ class Conversation(Generic[Output]):
                 context, was_held = journal.seize(self._known)
                 if context.progress is None:
                     return was_held
-                event = Cancelled()
-                journal.keep(event, step(self._runner.machine, context, event))
+                journal.keep(replay(self._runner.machine, context, (Cancelled(),)).taken[0])
                 self._known = journal.place
             finally:
                 LEFT[journal.owner] = journal

@@ -16,8 +16,7 @@ from uuid import uuid4
 from msgspec.structs import replace
 
 from agentgraph.engine.events import Cancelled
-from agentgraph.engine.journal import MISSING, NOWHERE, latest, places, unread, written
-from agentgraph.engine.turn import Step
+from agentgraph.engine.journal import MISSING, NOWHERE, begun, latest, places, unread, written
 from agentgraph.errors import AgentGraphError, Conflict, Damaged, DefinitionError
 from agentgraph.runtime.heartbeat import HEARTBEAT
 from agentgraph.runtime.leaving import HANDED_OVER, Open
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 
     from agentgraph.conversation.context import Context
     from agentgraph.conversation.store import Lease, Store
-    from agentgraph.engine.events import Event
     from agentgraph.engine.journal import Place
     from agentgraph.engine.trace import Taken
 
@@ -242,7 +240,7 @@ class Journal(Open):
         if self.place.seq >= 0:
             there = f"there is a conversation {self.conversation!r:.60} already, at step {self.place.seq}; give another id, or delete it"
             raise Conflict(there, self.conversation, None, self.place.seq)
-        entry, place = written(self.place, None, Step(self.start))
+        entry, place = begun(self.place, self.start)
         self.store.append(self.conversation, self.owner, [entry], self.seconds)
         self.place = place
 
@@ -254,7 +252,7 @@ class Journal(Open):
                 return place.taken(event)
         return None
 
-    def keep(self, event: Event, step: Step) -> None:
+    def keep(self, taken: Taken) -> None:
         """Write a step down. The first one brings the beginning with it.
 
         Raises:
@@ -263,9 +261,9 @@ class Journal(Open):
         """
         entries, place = [], self.place
         if place.seq < 0:
-            beginning, place = written(place, None, Step(self.start))
+            beginning, place = begun(place, self.start)
             entries.append(beginning)
-        entry, place = written(place, event, step)
+        entry, place = written(place, taken)
         self.store.append(self.conversation, self.owner, [*entries, entry], self.seconds if entry.under_way else 0.0)
         self.place, self.is_held = place, entry.under_way
 

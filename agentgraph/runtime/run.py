@@ -7,19 +7,22 @@ from __future__ import annotations
 
 from collections import deque
 from time import monotonic, perf_counter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 from msgspec import structs
 
 from agentgraph.conversation.context import Context
+from agentgraph.conversation.frozen import thaw
 from agentgraph.conversation.reply import Reply
 from agentgraph.conversation.secret import redacted
 from agentgraph.conversation.shown import failure, harmless, shown
+from agentgraph.conversation.text import as_json
 from agentgraph.definition.shape import Mismatch
 from agentgraph.engine.calls import seen_by
 from agentgraph.engine.continuity import holder, refuse_stranger
-from agentgraph.engine.effects import AskApproval, CallModel, Finish, HandleOutput, RunTool
+from agentgraph.engine.effects import AskApproval, CallModel, Extract, Finish, HandleOutput, RunTool
 from agentgraph.engine.events import (
     Approved,
     AttemptFailed,
@@ -32,24 +35,30 @@ from agentgraph.engine.events import (
     ToolReturned,
     UserSaid,
 )
-from agentgraph.engine.trace import Taken, Trace
-from agentgraph.engine.turn import Step, due, step
+from agentgraph.engine.inside import conversation_at, conversations, machine_at
+from agentgraph.engine.trace import Taken, Trace, ended_in
+from agentgraph.engine.turn import due, step
 from agentgraph.engine.view import request_for
 from agentgraph.engine.watch import watching
 from agentgraph.errors import AgentGraphError, Conflict, ContextError, LimitReached, ModelError, RunCancelled
 from agentgraph.runtime.callbacks import tell
+from agentgraph.runtime.drive import Ask, Call
 from agentgraph.runtime.handlers import Handling
 from agentgraph.runtime.observations import ApprovalAsked, Observation, RunCompleted, RunStarted, ToolStarted
-from agentgraph.runtime.observed import goes_on, observed
+from agentgraph.runtime.observed import observed
 from agentgraph.runtime.result import RunResult
 from agentgraph.runtime.said import read_said
 from agentgraph.runtime.tool_run import ToolRun
 from agentgraph.runtime.watchers import WATCHERS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from agentgraph.conversation.budget import Budget
     from agentgraph.definition.model import Model, ModelRequest
     from agentgraph.engine.effects import Effect
+    from agentgraph.engine.inside import Address
+    from agentgraph.machine.machine import Machine
     from agentgraph.runtime.journal import Journal
     from agentgraph.runtime.surroundings import Surroundings
 
@@ -61,11 +70,11 @@ def _decided(given: Any) -> bool | str:
     return redacted(given if isinstance(given, str) else f"the approver gave {given!r}, neither True nor False nor a reason")
 
 
+NO_DEADLINES: Mapping[Address, tuple[float, float]] = MappingProxyType({})
 _OF_CALLS = frozenset({ToolReturned, AttemptFailed, AttemptLost})
 
 
 class _Unkept(NamedTuple):
-    event: Event
     before: Context
     path: int
     """How long the path was."""
@@ -75,11 +84,11 @@ class Run:
     """One run. `context` is always the latest snapshot, whatever happens to the run."""
 
     # What few runs need is here, and set in those that do.
-    deadline: float | None = None
-    """When its time is up, by the monotonic clock."""
+    deadlines: Mapping[Address, tuple[float, float]] = NO_DEADLINES
+    """When the time of a conversation is up, by the monotonic clock, and how many seconds it may take: its own, and those inside."""
     _told_at = 0.0
-    _seconds = 0.0
     _handling: Handling | None = None
+    _handling_inside: dict[Address, Handling] | None = None
     _finish: Finish | None = None
     _cause: BaseException | None = None
     journal: Journal | None = None
@@ -88,9 +97,10 @@ class Run:
     """The step that was taken and is not kept yet."""
     obstacle: AgentGraphError | None = None
     """Why it cannot begin."""
+    _machines: Mapping[Address, Machine] = MappingProxyType({})
     _in_flight: frozenset[str] = frozenset()
     _origin = ""
-    _at_work: dict[str, ToolRun | Run] | None = None
+    _at_work: dict[str, ToolRun] | None = None
     """What was begun in it and has not come back, by call id."""
     is_left = False
     """Whether it is over, or nobody waits for it any more: nothing is begun then."""
@@ -99,7 +109,6 @@ class Run:
         self.around = around
         self.context = self._start = context
         self.outbox: deque[Observation] = deque()
-        self.children: dict[str, Trace] = {}
         self._started_at: dict[str, float] = {}
         self._taken: list[Taken] = []
         self._path: list[str] = []
@@ -120,12 +129,12 @@ class Run:
             content, text = read_said(said)
             settings = around.config.settings
             if settings.budget is not None:
-                self._start_clock(settings.budget, 0.0)
+                self._start_clock((), settings.budget, 0.0)
             event = UserSaid(content, settings)
             if len(text) > around.config.input_limit:
                 self._finish = Finish("budget", error=LimitReached("input_limit", around.config.input_limit, self.context))
                 return ()
-            if self.watched and not around.within:
+            if self.watched:
                 self._refuse_stranger()
                 agent, why = holder(around.machine, self.context)
                 self.tell(RunStarted(agent=agent, input=said, context=self.context, why=why))
@@ -142,14 +151,14 @@ class Run:
         self._refuse_misfits()
         if self.journal is not None:
             self._in_flight = frozenset(effect.call.id for effect in effects if isinstance(effect, RunTool))
-        progress = self.context.progress
-        if progress is not None and progress.settings.budget is not None:
-            self._start_clock(progress.settings.budget, progress.seconds)
+        for within, conversation in conversations(self.context):
+            progress = conversation.progress
+            if progress is not None and progress.settings.budget is not None:
+                self._start_clock(within, progress.settings.budget, progress.seconds)
         self._path.append(self.context.agent or "")
         if self.watched:
-            self.tell(
-                RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed", within=self.around.within)
-            )
+            self._meet(effects)
+            self.tell(RunStarted(agent=self.context.agent or "", input=None, context=self.context, why="resumed"))
         return effects
 
     def _refuse_misfits(self) -> None:
@@ -179,11 +188,11 @@ class Run:
     def feed(self, event: Event) -> tuple[Effect, ...]:
         """Step by `event`; what is newly asked of the outside."""
         before = self.context
-        if self.deadline is not None and type(event) is not UserSaid:
+        if self.deadlines and type(event) is not UserSaid:
             now = monotonic()
             event, self._told_at = structs.replace(event, elapsed=round(now - self._told_at, 3)), now
         try:
-            after, effects, happened = taken = step(self.around.machine, before, event)
+            after, effects, happened, inside = taken = step(self.around.machine, before, event)
         except ContextError as broken:  # by what no monitor could be asked about before it happened
             if type(event) is UserSaid:
                 raise
@@ -192,7 +201,7 @@ class Run:
             return ()
         self.context = after
         if self.journal is not None:
-            self.unkept = _Unkept(event, before, len(self._path))
+            self.unkept = _Unkept(before, len(self._path))
         if self._at_work and type(event) in _OF_CALLS:
             self._at_work.pop(event.call_id, None)  # type: ignore[attr-defined]
         finish = None
@@ -201,19 +210,34 @@ class Run:
             self.is_left = True
             if self._at_work:
                 self.let_go()
-        self._taken.append((event, after, happened, finish))
+        self._taken.append((event, after, happened, finish, ended_in(taken) if inside else ()))
+        if self.deadlines and event.within:
+            open_ones = {where: end for where, end in self.deadlines.items() if conversation_at(after, where) is not None}
+            self.deadlines = open_ones if len(open_ones) < len(self.deadlines) else self.deadlines
+        if after.progress is not None and after.progress.calls:
+            self._begin_clocks(effects)
         if after.handed is not before.handed or not self._path:
             self._path.append(after.agent or "")
         if self.watched:
-            for observation in observed(before, event, taken, self._seconds_since(event, taken), self.around.within):
+            self._meet(effects)
+            for observation in observed(before, event, taken, self._seconds_since):
                 self.tell(observation)
         return effects
 
-    def _seconds_since(self, event: Event, taken: Step) -> float:
-        """How long the call has taken that came back."""
-        if not isinstance(event, ToolReturned | AttemptFailed | AttemptLost) or goes_on(event.call_id, taken):
+    def _meet(self, effects: tuple[Effect, ...]) -> None:
+        """Note the machines of the conversations that go on inside: what is told of them names theirs, also when they are over."""
+        for effect in effects:
+            within = () if isinstance(effect, Finish) else effect.within
+            if within and within not in self._machines:
+                machine = machine_at(self.around.machine, self.context, within)[0]
+                self._machines = {**self._machines, within: machine or self.around.machine}
+
+    def _seconds_since(self, call_id: str, *, begins: bool = False) -> float:
+        """How long the call has taken that came back; or it `begins`."""
+        if begins:
+            self._started_at[call_id] = perf_counter()
             return 0.0
-        began = self._started_at.pop(event.call_id, None)
+        began = self._started_at.pop(call_id, None)
         return perf_counter() - began if began is not None else 0.0
 
     def let_go(self) -> None:
@@ -223,11 +247,7 @@ class Run:
             for begun in tuple(self._at_work.values()):
                 begun.let_go()
 
-    def holds(self, inner: Run, call_id: str) -> None:
-        """`inner` is what runs in this call, and is let go with it."""
-        self._begun(call_id, inner)
-
-    def _begun(self, call_id: str, work: ToolRun | Run) -> None:
+    def _begun(self, call_id: str, work: ToolRun) -> None:
         if self._at_work is None:
             self._at_work = {}
         self._at_work[call_id] = work
@@ -246,8 +266,7 @@ class Run:
         assert unkept is not None
         assert self.journal is not None
         try:
-            _, after, happened, finish = self._taken[-1]
-            self.journal.keep(unkept.event, Step(after, () if finish is None else (finish,), happened))
+            self.journal.keep(self._taken[-1])
         except AgentGraphError as error:
             self.context = unkept.before
             self._taken.pop()
@@ -275,46 +294,91 @@ class Run:
             self._origin = self.journal.place.born if self.journal is not None else uuid4().hex
         return self._origin
 
-    def is_within(self, outer: Run, call_id: str) -> None:
-        """This run goes on inside a call of `outer`."""
-        self._origin = f"{outer.origin()}/{call_id}"
+    def seconds_left(self, within: Address | None = None) -> float | None:
+        """Until the time is up of what goes on inside these calls, or, given None, of anything; None when nothing has a limit."""
+        if not self.deadlines:
+            return None
+        ends = [end for where, (end, _) in self.deadlines.items() if within is None or where == within[: len(where)]]
+        return min(ends) - monotonic() if ends else None
 
-    def seconds_left(self) -> float | None:
-        """Until the run's time is up; None when it has no limit."""
-        return None if self.deadline is None else self.deadline - monotonic()
+    def late(self, within: Address | None = None) -> TimeUp | None:
+        """The event that ends the outermost conversation whose time is up, of those around what is inside these calls, or of all."""
+        if not self.deadlines:
+            return None
+        now, found = monotonic(), None
+        for where, (end, seconds) in self.deadlines.items():
+            if end <= now and (within is None or where == within[: len(where)]) and (found is None or len(where) < len(found.within)):
+                found = TimeUp(seconds, within=where)
+        return found
 
-    @property
-    def is_late(self) -> bool:
-        """Whether the run's time is up."""
-        return self.deadline is not None and self.deadline <= monotonic()
+    def time_up(self, within: Address | None = None) -> TimeUp:
+        """What `late` says, when it is known that the time is up of something."""
+        _, where, seconds = min(
+            (end, where, seconds) for where, (end, seconds) in self.deadlines.items() if within is None or where == within[: len(where)]
+        )
+        return TimeUp(seconds, within=where)
 
-    def time_up(self) -> TimeUp:
-        """The event that ends a run whose time is up."""
-        return TimeUp(self._seconds)
-
-    def _start_clock(self, budget: Budget, used: float) -> None:
+    def _start_clock(self, within: Address, budget: Budget, used: float) -> None:
         if budget.seconds is not None:
-            self._seconds, self._told_at = budget.seconds, monotonic()
-            self.deadline = self._told_at + self._seconds - used
+            now = monotonic()
+            if not self.deadlines:
+                self._told_at = now
+            self.deadlines = {**self.deadlines, within: (now + budget.seconds - used, budget.seconds)}
+
+    def _begin_clocks(self, effects: tuple[Effect, ...]) -> None:
+        """Start the clocks of conversations that begin inside calls with a time of their own."""
+        for effect in effects:
+            if type(effect) is CallModel and effect.within and effect.within not in self.deadlines:
+                inside = conversation_at(self.context, effect.within)
+                progress = inside.progress if inside is not None else None
+                if progress is not None and progress.settings.budget is not None:
+                    self._start_clock(effect.within, progress.settings.budget, progress.seconds)
 
     # -- effects, as far as they need no waiting ---------------------------------------------------------------------
 
-    def request(self, effect: CallModel) -> tuple[Model, ModelRequest]:
+    def work(self, effect: Effect) -> Ask | Call | Event:
+        """What is to be waited for. Or what is said of it without any waiting: that nothing is to be done, and why."""
+        machine, context = self.around.machine, self.context
+        if effect.within:  # type: ignore[union-attr]
+            inside, within = machine_at(machine, context, effect.within)  # type: ignore[union-attr]
+            if inside is None:  # of a tool that is gone, or no agent any more
+                return AttemptLost(within[-1], within=within[:-1])
+            machine, context = inside, conversation_at(context, within)  # type: ignore[assignment]
+        if type(effect) is RunTool:
+            return self._tool_run(machine, context, effect)
+        assert type(effect) is CallModel
+        try:
+            return Ask(*self._request(machine, context, effect), effect.within)
+        except Exception as error:  # noqa: BLE001 - no model, or instructions that fail: the run ends, not the program
+            return self.not_answered(error, effect.within)
+
+    def decide(self, effect: Effect) -> Event | None:
+        """What is said of an effect that nobody waits for: of handlers, of people, of what makes an output of an answer."""
+        match effect:
+            case HandleOutput():
+                return self._handle(effect)
+            case AskApproval():
+                return self._approval(effect)
+            case Extract():
+                return self._extract(effect)
+        return None
+
+    def _request(self, machine: Machine, context: Context, effect: CallModel) -> tuple[Model, ModelRequest]:
         """Whom to ask, and what.
 
         Raises:
             ModelError: when the agent has no model, or its instructions fail.
         """
         around = self.around
-        agent = around.machine.agents[effect.agent]
+        agent = machine.agents[effect.agent]
         model = around.config.model if around.config.model is not None else agent.model
         if model is None:
             message = f"agent {effect.agent!r} has no model; give Agent(model=...) or RunConfig(model=...): a litellm model name, or an object with reply(request)"
-            raise ModelError(message, self.context)
+            raise ModelError(message, context)
         try:
-            request = request_for(around.machine, self.context, around.config.params, around.config.headers)
+            request = request_for(machine, context, around.config.params, around.config.headers, effect.within)
         except Exception as error:
-            raise ModelError(f"the instructions of {effect.agent!r} failed: {failure(error)}", self.context) from error
+            raise ModelError(f"the instructions of {effect.agent!r} failed: {failure(error)}", context) from error
         return around.models(model) if isinstance(model, str) else model, request
 
     def answered(self, reply: Any) -> ModelReplied | ModelFailed:
@@ -323,38 +387,78 @@ class Run:
             return ModelReplied(reply)
         return ModelFailed(f"the model gave {redacted(repr(reply)):.60}; reply(request) must return a Reply, such as Reply(text)")
 
-    def not_answered(self, error: BaseException) -> ModelFailed | TimeUp:
-        """The model failed, or the run's time was up; the error is kept as the cause of the one in the result."""
-        if self.deadline is not None and self.is_late:
-            return self.time_up()
-        self._cause = harmless(error)
-        return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else failure(error))
+    def not_answered(self, error: BaseException, within: Address = ()) -> ModelFailed | TimeUp:
+        """The model failed, or the time was up of what it was asked for; the error is kept as the cause of the one in the result."""
+        if self.deadlines and (late := self.late(within)) is not None:
+            return late
+        if not within:
+            self._cause = harmless(error)
+        return ModelFailed(shown(error) if isinstance(error, AgentGraphError) else failure(error), within=within)
 
-    def tool_run(self, effect: RunTool) -> ToolRun | ToolReturned | AttemptLost:
+    def _tool_run(self, machine: Machine, context: Context, effect: RunTool) -> Call | ToolReturned | AttemptLost:
         """The execution, ready to begin; the start of the call is observed. Or what is said of one that is not begun: it was when the
         conversation was left, and nobody knows what it did.
         """
-        tool, call = self.around.machine.offer(effect.agent).tools.get(effect.call.name), effect.call
-        if tool is None or call.id in self._in_flight:
+        tool, call, within = machine.offer(effect.agent).tools.get(effect.call.name), effect.call, effect.within
+        if tool is None or tool.agent is not None or call.id in self._in_flight:
             self._in_flight -= {call.id}
-            return AttemptLost(call.id)
+            return AttemptLost(call.id, within=within)
         if self.watched and call.id not in self._started_at:
             self._started_at[call.id] = perf_counter()
-            self.tell(ToolStarted(agent=effect.agent, call=call, within=self.around.within))
+            self.tell(ToolStarted(agent=effect.agent, call=call, within=within))
+        origin = self.origin if not within else lambda: "/".join((self.origin(), *within))
         try:
-            tool_run = ToolRun(tool, call, seen_by(self.context, call), self.around.deps, self.origin)
+            tool_run = ToolRun(tool, call, seen_by(context, call), self.around.deps, origin)
         except Mismatch as wrong:
-            return ToolReturned(call.id, error=f"the arguments of {call.name!r} do not fit any more: {wrong}")
+            return ToolReturned(call.id, error=f"the arguments of {call.name!r} do not fit any more: {wrong}", within=within)
         self._begun(call.id, tool_run)
-        return tool_run
+        return Call(tool_run, within)
 
-    def handle(self, effect: HandleOutput) -> OutputHandled:
-        """Let the handlers decide."""
-        if self._handling is None:
-            self._handling = Handling(None)
-        return self._handling.decide(effect, self.around.machine.agents[effect.agent], self.context)
+    def _handle(self, effect: HandleOutput) -> OutputHandled:
+        """Let the handlers decide. Those of an agent inside have a value of their own in each conversation."""
+        if not effect.within:
+            if self._handling is None:
+                self._handling = Handling(None)
+            return self._handling.decide(effect, self.around.machine.agents[effect.agent], self.context)
+        machine, context = machine_at(self.around.machine, self.context, effect.within)[0], conversation_at(self.context, effect.within)
+        if machine is None or context is None or effect.agent not in machine.agents:
+            return OutputHandled(effect.call.id, within=effect.within)
+        self._handling_inside = self._handling_inside or {}
+        handling = self._handling_inside.setdefault(effect.within, Handling(None))
+        return handling.decide(effect, machine.agents[effect.agent], context).at(effect.within)
 
-    def approval(self, effect: AskApproval) -> Approved | None:
+    def _extract(self, effect: Extract) -> Event:
+        """Have the tool's output made of what the agent in it has answered."""
+        machine = machine_at(self.around.machine, self.context, effect.within)[0]
+        around = conversation_at(self.context, effect.within)
+        tool = machine.offer(effect.agent).tools.get(effect.call.name) if machine is not None else None
+        if machine is None or around is None or tool is None or tool.output_extractor is None:
+            return AttemptLost(effect.call.id, within=effect.within)
+        try:
+            value = as_json(tool.output_extractor(self._result_inside(machine.nested(tool), around, effect)))
+        except KeyboardInterrupt:
+            raise
+        except BaseException as wrong:  # noqa: BLE001 - the extractor is the user's code, and part of the tool; a SystemExit too
+            return ToolReturned(effect.call.id, error=failure(wrong), within=effect.within)
+        return ToolReturned(effect.call.id, value, within=effect.within)
+
+    def _result_inside(self, machine: Machine, around: Context, effect: Extract) -> RunResult[Any]:
+        """What the conversation inside a call has come to. All but its trace is read off the snapshot; the trace is what this process has seen."""
+        inside, call_id, output = effect.inside, effect.call.id, effect.returned.value
+        told = next(pending.told for pending in around.progress.calls if pending.call.id == call_id) if around.progress is not None else ()
+        answered = inside.messages[-1].role == "assistant"
+        shape = machine.agents[inside.agent or ""].output if answered and inside.agent in machine.agents else None
+        return RunResult(
+            output if shape is None else shape.check(thaw(output)),
+            inside,
+            inside.usage,
+            tuple(happening.name for happening in told if happening.kind == "enter" and happening.within == (call_id,)),
+            "completed" if answered else "final",
+            Trace(self._start, taken=tuple(self._taken)).inside((*effect.within, call_id)),
+            machine=machine,
+        )
+
+    def _approval(self, effect: AskApproval) -> Approved | None:
         """What was decided about a call, or None when nobody has yet."""
         given = self.around.approvals.get(effect.call.id)
         given = redacted(given) if isinstance(given, str) else given
@@ -365,9 +469,9 @@ class Run:
                 given = f"the approver failed: {failure(error)}"
         if given is None:
             if self.watched:
-                self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=self.around.within))
+                self.tell(ApprovalAsked(agent=effect.agent, call=effect.call, within=effect.within))
             return None
-        return Approved(effect.call.id, given is True, given if isinstance(given, str) else "")
+        return Approved(effect.call.id, given is True, given if isinstance(given, str) else "", within=effect.within)
 
     @property
     def run_value(self) -> Any:
@@ -379,8 +483,8 @@ class Run:
     def tell(self, observation: Observation) -> None:
         """Let who watches know."""
         tell(self.around.listeners, observation)
-        if WATCHERS.watching and observation.within == self.around.within:  # what a run inside a tool told is passed on, not told again
-            WATCHERS.tell(self.around.machine, observation)
+        if WATCHERS.watching:
+            WATCHERS.tell(self._machines.get(observation.within, self.around.machine), observation)
         if self.around.collecting:
             self.outbox.append(observation)
 
@@ -397,7 +501,7 @@ class Run:
             usage=self.context.usage - self._start.usage,
             path=tuple(self._path),
             stop_reason=finish.reason,
-            trace=Trace(self._start, (), self.children, tuple(self._taken)),
+            trace=Trace(self._start, taken=tuple(self._taken)),
             error=finish.error,
             machine=self.around.machine,
         )
@@ -407,6 +511,6 @@ class Run:
         return Finish("approval" if asked else "unfinished")
 
     def close(self) -> None:
-        """Tell who watches that the run is over. A run inside a tool is part of the one around it."""
-        if self.watched and not self.around.within:
+        """Tell who watches that the run is over."""
+        if self.watched:
             self.tell(RunCompleted(result=self.result()))

@@ -26,7 +26,6 @@ class Surroundings(Struct, frozen=True):
     collecting: bool = False
     """Whether observations are kept in the outbox for who drives the run."""
     approvals: Mapping[str, bool | str] = EMPTY
-    within: tuple[str, ...] = ()
     deps: Any = None
     """What tools are handed: `ctx.deps`."""
 

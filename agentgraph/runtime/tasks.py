@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
 from agentgraph.errors import NoThread
-from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
+from agentgraph.runtime.drive import KEEP, Arrived, Ask, Call, Leave, Start, drive
 from agentgraph.runtime.loop import running_loop
-from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread
-from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
     from agentgraph.engine.events import Event
+    from agentgraph.engine.inside import Address
     from agentgraph.runtime.run import Run
+    from agentgraph.runtime.tool_run import ToolRun
 
 
 async def perform(run: Run, said: Any) -> None:
@@ -66,12 +66,6 @@ async def watch(run: Run, said: Any) -> AsyncGenerator[Observation, None]:
                             yield item
                         else:
                             answer = item
-            elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
-                child = inside(run, wanted.tool_run)
-                async with aclosing(watch(child, wanted.tool_run.arguments["input"])) as observations:
-                    async for observation in observations:
-                        yield observation
-                answer = came_back(run, wanted.tool_run, child)
             else:
                 answer = await at_work.answer(wanted)
     finally:
@@ -88,33 +82,34 @@ class _AtWork:
     def __init__(self, run: Run) -> None:
         self._run = run
         self._arrivals: asyncio.Queue[Any] | None = None
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[int, asyncio.Task[None]] = {}
 
     async def answer(self, wanted: Any) -> Any:
         """What comes of `wanted`."""
         if type(wanted) is Ask:
             return await _replied(self._run, wanted)
         if type(wanted) is Call:
-            if wanted.tool_run.tool.agent is None:
-                return await _in_time(self._run, _called(wanted.tool_run))
-            child = inside(self._run, wanted.tool_run)
-            await perform(child, wanted.tool_run.arguments["input"])
-            return came_back(self._run, wanted.tool_run, child)
+            return await _in_time(self._run, _called(wanted.tool_run), wanted.within)
         if wanted is KEEP:
             return await _kept(self._run)
+        if type(wanted) is Leave:
+            for number in wanted.numbers:
+                if number in self.tasks:
+                    self.tasks[number].cancel()
+            return None
         self._arrivals = self._arrivals or asyncio.Queue()
         if type(wanted) is not Start:
-            return await _in_time(self._run, self._arrivals.get())
-        task = asyncio.create_task(_apart(self._run, wanted.tool_run, self._arrivals))
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+            return await _in_time(self._run, self._arrivals.get(), None)
+        self.tasks[wanted.number] = task = asyncio.create_task(_apart(self._run, wanted, self._arrivals))
+        task.add_done_callback(lambda _, number=wanted.number: self.tasks.pop(number, None))  # type: ignore[misc]
         return None
 
     async def cancelled(self) -> None:
         """Let go of what still runs."""
-        for task in list(self.tasks):
+        left = list(self.tasks.values())
+        for task in left:
             task.cancel()
-        await asyncio.gather(*self.tasks, return_exceptions=True)
+        await asyncio.gather(*left, return_exceptions=True)
 
 
 async def _kept(run: Run) -> bool:
@@ -123,15 +118,15 @@ async def _kept(run: Run) -> bool:
     return run.keep() if run.journal.store.instant else (await called_apart(run.keep)).open()
 
 
-async def _in_time(run: Run, waited: Coroutine[Any, Any, Any]) -> Any:
-    """What `waited` gives, or, when the run's time is up before, the event that says so."""
-    left = run.seconds_left()
+async def _in_time(run: Run, waited: Coroutine[Any, Any, Any], within: Address | None) -> Any:
+    """What `waited` gives, or, when the time is up of what is `within` these calls, the event that says so."""
+    left = run.seconds_left(within)
     if left is None:
         return await waited
     try:
         return await _within(left, waited)
     except TimeoutError:
-        return run.time_up()
+        return run.time_up(within)
 
 
 async def _within(seconds: float | None, waited: Awaitable[Any]) -> Any:
@@ -146,11 +141,11 @@ async def _within(seconds: float | None, waited: Awaitable[Any]) -> Any:
 
 async def _replied(run: Run, ask: Ask) -> Event:
     try:
-        if run.deadline is None and _is_async(ask.model.reply):  # most runs, and the fewest coroutines
+        if not run.deadlines and _is_async(ask.model.reply):  # most runs, and the fewest coroutines
             return run.answered(await ask.model.reply(ask.request))
-        return run.answered(await _within(run.seconds_left(), _reply(ask)))
+        return run.answered(await _within(run.seconds_left(ask.within), _reply(ask)))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
-        return run.not_answered(error)
+        return run.not_answered(error, ask.within)
 
 
 async def _reply(ask: Ask) -> Reply:
@@ -168,17 +163,17 @@ def _is_async(function: Any) -> bool:
 
 
 async def _streamed(run: Run, ask: Ask) -> AsyncGenerator[Observation | Event, None]:
-    agent, structured, around = ask.request.agent, ask.request.output is not None, run.around.within
+    agent, structured, around = ask.request.agent, ask.request.output is not None, ask.within
     answer: Event
     try:
         async with aclosing(_pieces(ask)) as items:
-            while not isinstance(item := await _within(run.seconds_left(), anext(items, None)), Reply):
+            while not isinstance(item := await _within(run.seconds_left(around), anext(items, None)), Reply):
                 if item is None:
                     raise ConnectionError(f"the stream for {agent!r} ended without a reply")
                 yield TextDelta(agent=agent, text=item, structured=structured, within=around)
         answer = run.answered(item)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
-        answer = run.not_answered(error)
+        answer = run.not_answered(error, around)
     yield answer  # outside of the `try`: nothing may be yielded while the generator is being closed
 
 
@@ -201,24 +196,28 @@ async def _pieces(ask: Ask) -> AsyncGenerator[str | Reply, None]:
             yield item
 
 
-# -- tools -------------------------------------------------------------------------------------------------------------
+# -- beside others -----------------------------------------------------------------------------------------------------
 
 
-async def _apart(run: Run, tool_run: ToolRun, arrivals: asyncio.Queue[Any]) -> None:
-    if tool_run.tool.agent is None:
-        arrivals.put_nowait(await _called(tool_run))
+async def _apart(run: Run, start: Start, arrivals: asyncio.Queue[Any]) -> None:
+    work = start.work
+    if isinstance(work, Call):
+        arrivals.put_nowait(Arrived(start.number, await _called(work.tool_run)))
         return
     try:
-        child = inside(run, tool_run, apart=True)
-        async with aclosing(watch(child, tool_run.arguments["input"])) as observations:
-            async for observation in observations:
-                arrivals.put_nowait(observation)
-        arrived: Any = came_back(run, tool_run, child)
+        if not run.around.streaming:
+            arrivals.put_nowait(Arrived(start.number, await _replied(run, work)))
+            return
+        async with aclosing(_streamed(run, work)) as items:
+            async for item in items:
+                arrivals.put_nowait(Arrived(start.number, item))
     except BaseException as error:
         if _is_cancelled(error):
             raise
-        arrived = tool_run.failed(error)
-    arrivals.put_nowait(arrived)
+        arrivals.put_nowait(Arrived(start.number, run.not_answered(error, work.within)))
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
 
 
 async def _called(tool_run: ToolRun) -> Event:

@@ -13,23 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 from agentgraph.conversation.reply import Reply
 from agentgraph.errors import NoThread
-from agentgraph.runtime.drive import KEEP, Ask, Call, Start, drive
+from agentgraph.runtime.drive import KEEP, Arrived, Ask, Call, Leave, Start, drive
 from agentgraph.runtime.leaving import Pieces
 from agentgraph.runtime.loop import LOOP
-from agentgraph.runtime.nested import came_back, inside
 from agentgraph.runtime.observations import BaseObservation, Observation, TextDelta
 from agentgraph.runtime.outcome import Outcome, in_thread, within
-from agentgraph.runtime.tool_run import ToolRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from agentgraph.engine.events import Event, ToolReturned
+    from agentgraph.engine.events import Event
     from agentgraph.runtime.run import Run
+    from agentgraph.runtime.tool_run import ToolRun
 
 
 _Arrivals = SimpleQueue[Any]
-"""What comes of the tools that were started beside others."""
+"""What comes of what was started beside others."""
 
 
 def perform(run: Run, said: Any) -> None:
@@ -66,10 +65,6 @@ def watch(run: Run, said: Any) -> Generator[Observation, None, None]:
                 yield wanted
             elif type(wanted) is Ask and run.around.streaming:
                 answer = yield from _streamed(run, wanted)
-            elif type(wanted) is Call and wanted.tool_run.tool.agent is not None:
-                child = inside(run, wanted.tool_run)
-                yield from watch(child, wanted.tool_run.arguments["input"])
-                answer = came_back(run, wanted.tool_run, child)
             else:
                 answer = _answer(run, wanted, arrivals)
     finally:
@@ -85,13 +80,11 @@ def _answer(run: Run, wanted: Any, arrivals: _Arrivals) -> Any:
     if type(wanted) is Ask:
         return _replied(run, wanted)
     if type(wanted) is Call:
-        if wanted.tool_run.tool.agent is None:
-            return _called_in_time(run, wanted.tool_run)
-        child = inside(run, wanted.tool_run)
-        perform(child, wanted.tool_run.arguments["input"])
-        return came_back(run, wanted.tool_run, child)
+        return _called_in_time(run, wanted)
     if type(wanted) is Start:
-        return _start(run, wanted.tool_run, arrivals)
+        return _start(run, wanted, arrivals)
+    if type(wanted) is Leave:  # a thread cannot be stopped: it goes on, unheard
+        return None
     if wanted is KEEP:
         return run.keep()
     try:
@@ -105,16 +98,16 @@ def _answer(run: Run, wanted: Any, arrivals: _Arrivals) -> Any:
 
 def _replied(run: Run, ask: Ask) -> Event:
     try:
-        if run.deadline is not None:
+        if run.deadlines:
             return run.answered(_whole(run, ask))
         reply = ask.model.reply(ask.request)
         return run.answered(reply if type(reply) is Reply else _waited_for(reply))
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
-        return run.not_answered(error)
+        return run.not_answered(error, ask.within)
 
 
 def _whole(run: Run, ask: Ask) -> Any:
-    left = run.seconds_left()
+    left = run.seconds_left(ask.within)
     if left is None:
         return _waited_for(ask.model.reply(ask.request))
     return within(left, lambda: _waited_for(ask.model.reply(ask.request), left), or_here=True)
@@ -125,11 +118,11 @@ def _streamed(run: Run, ask: Ask) -> Generator[Observation, None, Event]:
         reply = yield from _pieces(ask, run)
         return run.answered(reply)
     except Exception as error:  # noqa: BLE001 - whatever a provider raises ends the run, not the program
-        return run.not_answered(error)
+        return run.not_answered(error, ask.within)
 
 
 def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
-    agent, structured, around = ask.request.agent, ask.request.output is not None, run.around.within
+    agent, structured, around = ask.request.agent, ask.request.output is not None, ask.within
     stream = getattr(ask.model, "stream", None)
     if stream is None:
         whole: Any = _whole(run, ask)
@@ -137,7 +130,7 @@ def _pieces(ask: Ask, run: Run) -> Generator[Observation, None, Reply]:
             yield TextDelta(agent=agent, text=whole.text, structured=structured, within=around)
         return whole  # type: ignore[no-any-return]
     pieces: Any = stream(ask.request)
-    with LOOP.iterate(pieces, run.seconds_left) if hasattr(pieces, "__anext__") else Pieces(pieces) as items:
+    with LOOP.iterate(pieces, partial(run.seconds_left, ask.within)) if hasattr(pieces, "__anext__") else Pieces(pieces) as items:
         for item in items:
             if isinstance(item, Reply):
                 return item
@@ -151,37 +144,55 @@ def _waited_for(answer: Any, timeout: float | None = None) -> Any:
     return LOOP.run(answer, timeout)
 
 
-# -- tools -------------------------------------------------------------------------------------------------------------
+# -- beside others -----------------------------------------------------------------------------------------------------
 
 
-def _start(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> None:
-    work: Callable[[], Any] = partial(_called, tool_run)
-    if tool_run.tool.agent is not None:
-        work = partial(_nested_apart, run, tool_run, arrivals)
+def _start(run: Run, start: Start, arrivals: _Arrivals) -> None:
+    work = start.work
+    todo: Callable[[], Any] = partial(_called, work.tool_run) if isinstance(work, Call) else partial(_asked_apart, run, start, arrivals)
+
+    def deliver(outcome: Outcome[Any]) -> None:
+        arrivals.put(Arrived(start.number, _opened(outcome, run, work)))
+
     try:
-        in_thread(work, lambda outcome: arrivals.put(_opened(outcome, tool_run)))
+        in_thread(todo, deliver)
     except NoThread:  # then they are run one after the other: in what they come to, their order is kept in any case
-        outcome = Outcome.of(work)
+        outcome = Outcome.of(todo)
         if outcome.is_interrupt:
             outcome.open()
-        arrivals.put(_opened(outcome, tool_run))
+        deliver(outcome)
 
 
-def _opened(outcome: Outcome[Any], tool_run: ToolRun) -> Any:
+def _opened(outcome: Outcome[Any], run: Run, work: Ask | Call) -> Any:
     try:
         return outcome.open()
     except BaseException as error:  # noqa: BLE001 - also a SystemExit: it ends its thread, not the run
-        return tool_run.failed(error)
+        return work.tool_run.failed(error) if isinstance(work, Call) else run.not_answered(error, work.within)
 
 
-def _called_in_time(run: Run, tool_run: ToolRun) -> Event:
-    left = run.seconds_left()
+def _asked_apart(run: Run, start: Start, arrivals: _Arrivals) -> Event:
+    assert isinstance(start.work, Ask)
+    if not run.around.streaming:
+        return _replied(run, start.work)
+    pieces = _streamed(run, start.work)
+    while True:
+        try:
+            arrivals.put(Arrived(start.number, next(pieces)))
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+
+
+# -- tools -------------------------------------------------------------------------------------------------------------
+
+
+def _called_in_time(run: Run, call: Call) -> Event:
+    left = run.seconds_left(call.within)
     if left is None:
-        return _called(tool_run)
+        return _called(call.tool_run)
     try:
-        return within(left, partial(_called, tool_run), or_here=True)
+        return within(left, partial(_called, call.tool_run), or_here=True)
     except TimeoutError:
-        return run.time_up()
+        return run.time_up(call.within)
 
 
 def _called(tool_run: ToolRun) -> Event:
@@ -201,10 +212,3 @@ def _attempted(tool_run: ToolRun) -> Any:
     if tool.timeout is None:
         return _waited_for(tool_run.attempt())
     return _waited_for(within(tool.timeout, tool_run.attempt), tool.timeout)
-
-
-def _nested_apart(run: Run, tool_run: ToolRun, arrivals: _Arrivals) -> ToolReturned:
-    child = inside(run, tool_run, apart=True)
-    for observation in watch(child, tool_run.arguments["input"]):
-        arrivals.put(observation)
-    return came_back(run, tool_run, child)

@@ -270,7 +270,8 @@ class Reference:
                     together = starts.begin(((at, call, tool), *others)) or together
                 starts.turn_of(at)
                 seen = border if parallel and not self._waits(tool) else state.facts
-                answers.append(self._called(call, tool, seen, starts.came_to[at]))
+                spent = state.used._replace(beyond="").up(budget) != ""
+                answers.append(self._called(call, tool, seen, starts.came_to[at], spent=spent))
             fate, now = answers[-1].fate, list[Happening]()
             if fate in ("ran", "failed"):
                 assert tool is not None
@@ -311,7 +312,7 @@ class Reference:
         """Whether a call of `tool` starts only when those before it in the reply are answered: it ends the turn, or its guard or a monitor looks
         at them.
         """
-        return bool(tool.requires) or tool.final or any(tool.agent is not None or monitor.sees(tool.name) for monitor in self.enforced)
+        return bool(tool.requires) or tool.final or any(_sees(monitor, tool) for monitor in self.enforced)
 
     def _calling(self, agent: str, tool: Tool) -> list[Happening]:
         called = [Happening("call", tool.name, agent)]
@@ -336,12 +337,14 @@ class Reference:
             return Answered(call, "unmet", pieces=("error:", "would break"))
         return None
 
-    def _called(self, call: ToolCall, tool: Tool, seen: frozenset[str], start: Start) -> Answered:
+    def _called(self, call: ToolCall, tool: Tool, seen: frozenset[str], start: Start, *, spent: bool) -> Answered:
         if start == "denied":
             reason = approved(call)
             return Answered(call, "denied", pieces=("error:", "not approved", *([reason] if isinstance(reason, str) else ())))
         if start == "used up":
             return Answered(call, "used up", pieces=("error:", "not executed", "tool calls", "used up"), limit="tool_calls")
+        if spent and tool.agent is not None:  # nothing is left for its model
+            return Answered(call, "failed", pieces=("error:", "gave no answer"))
         return self._ran(call, tool, seen)
 
     def _ran(self, call: ToolCall, tool: Tool, seen: frozenset[str]) -> Answered:
@@ -377,6 +380,26 @@ class Reference:
         if budget.visits is not None and entered.count(edge.target) >= budget.visits:
             return Answered(call, "used up", pieces=("error:", "visits", "used up"), limit="visits")
         return Answered(call, "handed", target=edge.target)
+
+
+def _sees(monitor: Monitor, tool: Tool) -> bool:
+    """Whether anything that a call of `tool` does can matter to `monitor`: of an agent, anything that can happen inside."""
+    if monitor.sees(tool.name):
+        return True
+    inside = list(_members(tool.agent, ())) if tool.agent is not None else []
+    heeds = getattr(monitor, "heeds", lambda _: True)
+    return any(heeds(Happening("enter", agent.name, groups=groups)) for agent, groups in inside) or any(
+        _sees(monitor, further) for agent, _ in inside for further in agent.tools
+    )
+
+
+def _members(who: Agent | AgentGroup, groups: tuple[str, ...]) -> Iterator[tuple[Agent, tuple[str, ...]]]:
+    """The agents of a group, each with the groups around it."""
+    if not isinstance(who, AgentGroup):
+        yield who, groups
+        return
+    for member in dict.fromkeys((who.root, *who.members)):
+        yield from _members(member, (*groups, who.name))
 
 
 def _unknown(call: ToolCall, offered: Iterable[str]) -> Answered:

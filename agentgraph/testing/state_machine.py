@@ -132,7 +132,7 @@ class ConversationMachine(RuleBasedStateMachine):
         _, script, most, before = self.last
         for at, context in enumerate(before.trace.contexts):
             if (context.pending or at == 1) and not _is_answering(before, at):
-                done = sum(isinstance(e, ModelReplied) for e in before.trace.events[:at])
+                done = sum(isinstance(e, ModelReplied) and not e.within for e in before.trace.events[:at])
                 self.kit.speaker.script(script[done:])
                 again = self._answered(self.runner.resume(Context.from_json(context.to_json()), config=self._config(most)), most)
                 if again.context != before.context:

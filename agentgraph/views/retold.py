@@ -45,7 +45,8 @@ def retold(trace: Trace, machine: Machine) -> tuple[Moment, ...]:
 
 class _Retelling:
     def __init__(self, trace: Trace, machine: Machine) -> None:
-        self._trace, self._machine = trace, machine
+        self._trace, self._machine = trace.outermost, machine
+        self._children = self._trace.children
         self._told: list[Moment] = []
         self._round: Round | None = None
 
@@ -136,7 +137,7 @@ class _Retelling:
         return self._round
 
     def _inside(self, call: ToolCall, tool: Tool | None) -> tuple[Moment, ...]:
-        child = self._trace.children.get(call.id)
+        child = self._children.get(call.id)
         return retold(child, self._machine.nested(tool)) if child is not None and tool is not None and tool.agent is not None else ()
 
     def _notice(self, context: Context, new: Sequence[Message]) -> None:

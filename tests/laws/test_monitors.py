@@ -36,29 +36,38 @@ def runner(given: Watched, script: list[Move], config: RunConfig, done: int = 0)
     return AgentRunner(graph, config.replace(model=Improviser(script, done)), monitors=specs)
 
 
-def lived(machine: Machine, trace: Trace, *, inside: bool = False) -> Iterator[Happening]:
+def lived(machine: Machine, trace: Trace) -> Iterator[Happening]:
     """What happened in a run, seen from outside: who took over, which calls were started, what an agent inside a tool did, how it ended."""
-    for before, (event, after) in zip(trace.contexts, trace, strict=False):
-        if before.agent is None and not inside:
+    for before, (_, after, _, finish, ended) in zip(trace.contexts, trace.taken, strict=False):
+        if before.agent is None:
             yield machine.entering(after.agent or "")
-        if isinstance(event, ToolReturned) and event.call_id in trace.children:
-            call = next(p.call for p in calls_of(before) if p.call.id == event.call_id)
-            tool = machine.offer(before.agent or "").tools[call.name]
-            yield from lived(machine.nested(tool), trace.children[event.call_id], inside=True)
-        for message in after.messages[len(before.messages) :]:
-            if message.outcome in ("given", "failed"):
-                call = next(c for m in after.messages for c in m.tool_calls if c.id == message.tool_call_id)
-                gave = message.outcome == "given" and not message.unset
-                yield Happening("success" if gave else "failure", call.name, before.agent or "")
-        ran = {p.call.id: p.attempt for p in calls_of(before)}
-        for pending in calls_of(after):
-            if pending.attempt > ran.get(pending.call.id, 0):
-                yield from machine.calling(after.agent or "", pending.call.name)
-        if after.handed is not before.handed and after.handed is not None:
-            yield machine.entering(after.handed.target)
-        ended = [effect for effect in step(machine, before, event).effects if isinstance(effect, Finish)]
-        if ended and ended[0].reason in ("completed", "final") and not inside:
+        yield from passed(machine, before, after, {one.within: one.context for one in ended}, ())
+        if finish is not None and finish.reason in ("completed", "final"):
             yield Happening("final", agent=after.agent or "")
+
+
+def passed(
+    machine: Machine, before: Context, after: Context, ended: dict[tuple[str, ...], Context], within: tuple[str, ...]
+) -> Iterator[Happening]:
+    """What is other in one conversation, after what is other inside it."""
+    open_ones = {pending.call.id: pending.inside for pending in calls_of(after)}
+    for pending in calls_of(before):
+        there = (*within, pending.call.id)
+        inside = ended.get(there) or open_ones.get(pending.call.id)
+        if pending.inside is not None and inside is not None:
+            tool = machine.offer(before.agent or "").tools[pending.call.name]
+            yield from passed(machine.nested(tool), pending.inside, inside, ended, there)
+    for message in after.messages[len(before.messages) :]:
+        if message.outcome in ("given", "failed"):
+            call = next(c for m in after.messages for c in m.tool_calls if c.id == message.tool_call_id)
+            gave = message.outcome == "given" and not message.unset
+            yield Happening("success" if gave else "failure", call.name, before.agent or "")
+    ran = {p.call.id: p.attempt for p in calls_of(before)}
+    for pending in calls_of(after):
+        if pending.attempt > ran.get(pending.call.id, 0):
+            yield from machine.calling(after.agent or "", pending.call.name)
+    if after.handed is not before.handed and after.handed is not None:
+        yield machine.entering(after.handed.target)
 
 
 def calls_of(context: Context) -> tuple[Pending, ...]:
@@ -148,7 +157,7 @@ def test_a_monitored_run_is_resumed_from_every_snapshot(given: Watched, script: 
     for i, (_, context) in enumerate(whole.trace):
         if not due(context):
             continue
-        asked = sum(isinstance(event, ModelReplied) for event, _ in whole.trace[: i + 1])
+        asked = sum(isinstance(event, ModelReplied) and not event.within for event, _ in whole.trace[: i + 1])
         again = runner(given, script, config, asked).resume(Context.from_json(context.to_json()))
 
         assert (again.output, again.stop_reason) == (whole.output, whole.stop_reason)

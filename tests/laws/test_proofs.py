@@ -313,6 +313,7 @@ class Runs:
 
 def told(result: RunResult, trace: Trace, graph: AgentGraph) -> list[tuple[str, str]]:
     """What happened, in call order, read off the messages."""
+    trace = trace.outermost
     found = [("enter", graph.entry)]
     turns = [at for at, event in enumerate(trace.events) if isinstance(event, UserSaid)] + [len(trace)]
     ran = {event.call_id for event in trace.events if isinstance(event, ToolReturned)}
@@ -335,6 +336,7 @@ def spoken(messages: list[Any], ran: set[str], trace: Trace, agents: Any) -> Ite
                 yield "call", call.name
                 child = trace.children.get(call.id)
                 if child is not None:
+                    child = child.outermost
                     yield "enter", child[0][1].agent or ""
                     returned = {event.call_id for event in child.events if isinstance(event, ToolReturned)}
                     yield from spoken(list(child[-1][1].messages), returned, child, agents)
@@ -406,9 +408,7 @@ def test_no_run_breaks_what_was_proved(data: st.DataObject, turns: list[tuple[li
         if at is not None:
             left = Context.from_json(trace[at][1].to_json())
             result = AgentRunner(graph, RunConfig(model=Improviser(script), max_turns=6)).resume(left)
-            early = {event.call_id for event, _ in trace[: at + 1] if isinstance(event, ToolReturned)}
-            children = {call: child for call, child in trace.children.items() if call in early}
-            trace = Trace(trace.start, trace[: at + 1], children) + result.trace
+            trace = Trace(trace.start, taken=trace.taken[: at + 1]) + result.trace
         whole, context = whole + trace, result.context
         if not result.succeeded:
             break

@@ -84,7 +84,7 @@ def test_a_run_is_resumed_from_every_snapshot(graph: AgentGraph, script: list[Mo
     for i, (_, context) in enumerate(whole.trace):
         if not due(context):
             continue
-        asked = sum(isinstance(event, ModelReplied) for event, _ in whole.trace[: i + 1])
+        asked = sum(isinstance(event, ModelReplied) and not event.within for event, _ in whole.trace[: i + 1])
         again = AgentRunner(graph, config.replace(model=Improviser(script, done=asked))).resume(Context.from_json(context.to_json()))
 
         assert (again.output, again.stop_reason) == (whole.output, whole.stop_reason)

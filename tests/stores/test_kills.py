@@ -60,7 +60,9 @@ def points(folder: Path) -> list[str]:
 def completed(worker: Worker, name: str) -> tuple[int, set[str]]:
     """How many replies and which calls the store holds the answers of."""
     events = worker.conversation(name).history().events
-    return sum(isinstance(event, ModelReplied) for event in events), {event.call_id for event in events if isinstance(event, ToolReturned)}
+    return sum(isinstance(event, ModelReplied) and not event.within for event in events), {
+        event.call_id for event in events if isinstance(event, ToolReturned)
+    }
 
 
 @pytest.mark.parametrize("how", ["resume", "next message"])

@@ -101,7 +101,7 @@ def test_a_run_is_taken_up_from_every_step(graph: AgentGraph, script: list[Move]
         context = trace.contexts[seq]
         if not due(context):
             continue
-        asked = sum(isinstance(event, ModelReplied) for event in trace.events[:seq])
+        asked = sum(isinstance(event, ModelReplied) and not event.within for event in trace.events[:seq])
         left = whole.fork(seq)
         again = AgentRunner(graph, config.replace(model=Improviser(script, asked))).conversation(left.id, store).resume()
         running = [effect for effect in due(context) if isinstance(effect, RunTool)]

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from agentgraph import Context, Entry, MemoryStore, SQLiteStore
-from agentgraph.engine.journal import Place, latest, written
-from agentgraph.engine.turn import Step
+from agentgraph.engine.journal import Place, begun, latest
 from tests.stores.test_writers import RUNNER
 
 STEPS = 200
@@ -65,7 +64,7 @@ def test_a_state_that_grows_is_stored_in_linear_space() -> None:
     entries: list[Entry] = []
     for n in range(2000):
         context = context.with_data(**{f"k{n}": "x" * 20})
-        entry, place = written(place, None, Step(context))
+        entry, place = begun(place, context)
         entries.append(entry)
         total += len(entry.state)
 

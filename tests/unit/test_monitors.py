@@ -300,7 +300,7 @@ def test_a_stored_answer_of_an_agent_tells_nothing_of_monitors_it_was_not_under(
     front = Agent("front", tools=(clerk.as_tool(name="ask"), receipt), on_tool_output=(int, lambda n, _: (n, Forward())))
     graph, other = AgentGraph.of(front), never(calls("receipt"))
     whole = spoken([at_most(1, calls("initiate_return"))], calling(call("ask", input="?")), TAKE_BACK, "inside", "done", graph=graph)
-    stored = next(c for c in whole.trace.contexts if c.progress and any(p.returned and p.returned.watched for p in c.progress.calls))
+    stored = next(c for c in whole.trace.contexts if c.progress and any(p.stage == "handling" for p in c.progress.calls))
     script = ScriptedModel([calling(call("receipt")), Reply("done")])
     resumed = AgentRunner(graph, RunConfig(model=script), monitors=[other]).resume(Context.from_json(stored.to_json()))
 
