@@ -32,7 +32,7 @@ FORKS = 4
 SPARE = 32
 """Files that kept connections and a loop may hold beyond those of the first stream. A leak would hold one for each stream."""
 
-PATIENCE = float(sys.argv[3]) if len(sys.argv) > 3 else 0.0
+PATIENCE = float(sys.argv[3]) if __name__ == "__main__" and len(sys.argv) > 3 else 0.0
 """Seconds after which something hangs."""
 
 Runners = Mapping[str, AgentRunner]
