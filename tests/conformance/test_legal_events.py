@@ -1,10 +1,10 @@
-"""What the engine says to an event that its context does not await, and which ids it keeps: `step`, called by hand."""
+"""What the engine says to an event that its context does not await, which ids it keeps, and who goes on a history: `step`, called by hand."""
 
 from __future__ import annotations
 
 import pytest
 
-from agentgraph import Agent, AgentGraph, Context, Machine, Reply, ToolCall, tool
+from agentgraph import Agent, AgentGraph, Context, Machine, Message, Reply, ToolCall, tool
 from agentgraph.engine import Approved, Event, ModelReplied, OutputHandled, ToolReturned, UserSaid, step
 from agentgraph.errors import IllegalEvent
 
@@ -46,3 +46,12 @@ def test_an_id_is_kept_where_every_provider_takes_it(given: str, kept: bool) -> 
     _, context = acting(given)
 
     assert (context.pending[0].id == given) is kept
+
+
+def test_whoever_the_answer_to_a_handoff_names_answers_next() -> None:
+    """In a history alone: of a handoff that this graph no longer has, and whose target never spoke."""
+    machine = AgentGraph.of(Agent("Desk"), Agent("Till"), name="desk").compile()
+    asked = Message("assistant", None, "Desk", (ToolCall("c1", "over", {}),))
+    history = Context(messages=[Message("user", "hi"), asked, Message("tool", "over to you", "Till", (), "c1")])
+
+    assert step(machine, history, UserSaid(content="and now?")).context.agent == "Till"
